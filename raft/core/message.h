@@ -1,0 +1,68 @@
+/* message.h -- what nodes say to each other: the consensus part.
+ *
+ * One struct for all kinds; which fields a kind uses stands beside them. The
+ * bytes are made by raft/wire. Records of an APPEND are not in here: the core
+ * names them by `first` and `count`, the hull attaches them.
+ */
+#ifndef RAFT_CORE_MESSAGE_H
+#define RAFT_CORE_MESSAGE_H
+
+#include "raft/core/types.h"
+
+enum raft_message_type {
+    RAFT_PREVOTE = 1,   /* would you vote for me in `term`? changes nothing */
+    RAFT_PREVOTE_REPLY,
+    RAFT_VOTE,
+    RAFT_VOTE_REPLY,
+    RAFT_APPEND,        /* records and heartbeat in one */
+    RAFT_APPEND_REPLY,
+    RAFT_READ,          /* follower asks for a read index */
+    RAFT_READ_REPLY,
+    RAFT_TIMEOUT_NOW,   /* leadership transfer: campaign at once */
+    RAFT_MESSAGE_TYPES_END
+};
+
+struct raft_message {
+    enum raft_message_type type;
+    node_id from, to;
+    raft_term term;  /* the sender's; in PREVOTE the term it would campaign in;
+                      * a granted PREVOTE_REPLY echoes the request's, a refused
+                      * one carries the voter's (RAFT.md S10e) */
+    uint64_t boot;   /* nonce of the sender's incarnation */
+
+    /* PREVOTE, VOTE: the candidate's last record.
+     * APPEND: the record before the first one sent. */
+    raft_index prev_index;
+    raft_term prev_term;
+
+    /* APPEND */
+    raft_index commit; /* leader's commit index; the receiver caps it at
+                        * prev_index + count */
+    raft_index first;  /* == prev_index + 1 */
+    uint32_t count;    /* records attached; 0: heartbeat or probe */
+    bool quorum_ok;    /* the leader had contact with a majority within one
+                        * minimum election timeout; only such an APPEND makes
+                        * voters sticky */
+    bool transfer;     /* VOTE: authorised by TIMEOUT_NOW, ignores stickiness */
+    raft_index trim;   /* every member has applied up to here durably, so the
+                        * log up to here may be compacted */
+
+    /* APPEND: leader's clock when sent; APPEND_REPLY: echoed. Opaque to the
+     * follower; serves ReadIndex, lease and check-quorum alike. */
+    raft_time sent;
+
+    /* Replies */
+    bool granted;         /* PREVOTE_REPLY, VOTE_REPLY; APPEND_REPLY: matched;
+                           * READ_REPLY: index is valid */
+    raft_index match;     /* APPEND_REPLY granted: prev + count of THIS request,
+                           * durable on the follower */
+    raft_index hint;      /* APPEND_REPLY refused: a probe at or below this
+                           * index may match ... */
+    raft_term hint_term;  /* ... where the follower's term is this */
+    raft_index applied;   /* APPEND_REPLY: applied and durable in its tree */
+
+    uint64_t read_id;     /* READ, READ_REPLY: chosen by the asker */
+    raft_index read_index;/* READ_REPLY */
+};
+
+#endif

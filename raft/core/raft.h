@@ -1,0 +1,207 @@
+/* raft.h -- the consensus algorithm as a pure function.
+ *
+ * raft_step(raft, event, effects) is all there is: one event goes in, the state
+ * changes, effects come out, and nothing else happens. No I/O, no clock, no
+ * chance but the seed, no callbacks. The hull feeds it and performs the effects
+ * IN THE ORDER in which they stand; that order is the contract:
+ *
+ *   SAVE, UNDO, TRUNCATE and APPEND go to the log in order, each with a token.
+ *   When the log has made everything up to a token durable, the hull says so
+ *   with a RAFT_DURABLE event. A SEND with `after` != 0 must not leave before
+ *   that token is durable; one with `after` == 0 leaves at once. That is how
+ *   the leader sends before its own disk is done (dissertation 10.2.1) and how
+ *   votes and acknowledgements never do.
+ *
+ * The core keeps of each record only term and size (struct tail), never bytes.
+ *
+ * States (functions that move):
+ *
+ *     FOLLOWER --become_precandidate--> PRECANDIDATE --become_candidate-->
+ *     CANDIDATE --become_leader--> LEADER;  all --become_follower--> FOLLOWER
+ *
+ * Thread: none of its own; the caller serialises. Time: every event carries
+ * `now`, CLOCK_BOOTTIME read immediately before the step (not a cached loop
+ * time, and not a clock that stops in suspend: leases depend on it).
+ * Memory: events are borrowed for the step; effects are valid until the next.
+ */
+#ifndef RAFT_CORE_RAFT_H
+#define RAFT_CORE_RAFT_H
+
+#include "raft/core/message.h"
+#include "raft/core/types.h"
+
+#include <stdio.h>
+
+enum raft_role { RAFT_FOLLOWER, RAFT_PRECANDIDATE, RAFT_CANDIDATE, RAFT_LEADER,
+                 RAFT_FAULTED };
+
+struct raft_options {
+    node_id self;
+    uint64_t boot;              /* random nonce of this incarnation, not 0 */
+    uint64_t seed;              /* for election timeouts */
+    uint32_t heartbeat_us;      /* default 100 ms */
+    uint32_t election_us;       /* minimum election timeout E, default 700 ms;
+                                 * timeouts are uniform in [E, 2E) */
+    uint32_t lease_us;          /* leader lease D, default 500 ms, 0: none.
+                                 * E >= D (1+rho)/(1-rho) is asserted */
+    uint32_t drift_ppm;         /* rho: bound on clock rate error, 10000 */
+    uint32_t append_bytes_max;  /* bytes of records in one APPEND, 1 MiB; a
+                                 * single larger record still goes alone */
+    uint32_t append_records_max;/* records in one APPEND, 512 */
+    uint32_t window_bytes;      /* unacknowledged bytes per peer, 8 MiB */
+    uint32_t window_appends;    /* unacknowledged APPENDs per peer, 64 */
+    uint32_t probe_retry_us;    /* resend of a probe or stalled window, 250 ms */
+};
+
+/* Fills in the defaults above; self, boot and seed stay 0. */
+void raft_options_default(struct raft_options *options);
+
+/* What the log holds when the node starts. */
+struct raft_boot {
+    raft_time now;
+    raft_term term;
+    node_id vote;
+    raft_index base_index; /* the record before the first one kept; 0: none */
+    raft_term base_term;
+    raft_index applied;    /* durable in the tree; committed for certain */
+    size_t count;          /* records base_index+1 .. base_index+count */
+    const raft_term *terms;
+    const uint32_t *sizes; /* encoded bytes, payload included */
+    struct raft_members members;
+};
+
+enum raft_event_type {
+    RAFT_EVENT_TIME,     /* the deadline of raft_deadline() has come */
+    RAFT_EVENT_MESSAGE,  /* a message has arrived */
+    RAFT_EVENT_SUBMIT,   /* leader only: append these records */
+    RAFT_EVENT_READ,     /* a read index is wanted */
+    RAFT_EVENT_DURABLE,  /* all log writes up to `token` are on disk */
+    RAFT_EVENT_APPLIED,  /* all records up to `index` are durable in the tree */
+    RAFT_EVENT_COMPACTED,/* log records up to `index` are gone */
+    RAFT_EVENT_TRANSFER, /* leader only: hand over to `target` (0: the best) */
+    RAFT_EVENT_FAULT,    /* take this node out of service: no votes, no acks */
+};
+
+struct raft_event {
+    enum raft_event_type type;
+    raft_time now;
+    const struct raft_message *message; /* MESSAGE */
+    const uint32_t *sizes;              /* SUBMIT: bytes of each record; for a
+                                         * MESSAGE of type APPEND: the same for
+                                         * the attached records */
+    const raft_term *terms;             /* MESSAGE APPEND: term of each record */
+    uint32_t count;                     /* SUBMIT */
+    uint64_t read_id;                   /* READ: returned in READ_OK/READ_FAIL */
+    raft_token token;                   /* DURABLE */
+    raft_index index;                   /* APPLIED, COMPACTED */
+    node_id target;                     /* TRANSFER */
+};
+
+enum raft_effect_type {
+    RAFT_DO_SAVE,     /* persist term and vote */
+    RAFT_DO_UNDO,     /* records last..first are superseded: undo newest first */
+    RAFT_DO_TRUNCATE, /* forget records first.. */
+    RAFT_DO_APPEND,   /* write records first..first+count-1 */
+    RAFT_DO_SEND,
+    RAFT_DO_COMMIT,   /* records up to `index` may be applied */
+    RAFT_DO_READ_OK,  /* read `read_id` may be served once `index` is applied */
+    RAFT_DO_READ_FAIL,/* it cannot be served here; ask again later */
+    RAFT_DO_ROLE,     /* role, term or leader changed: for status and events */
+    RAFT_DO_NOTE,     /* something worth an event: code below */
+    RAFT_DO_FATAL,    /* this node must stop: divergence at or below commit */
+};
+
+/* Where the bytes of an APPEND effect come from. */
+enum raft_source { RAFT_FROM_SUBMIT, RAFT_FROM_MESSAGE, RAFT_FROM_CORE };
+
+enum raft_note_code {
+    RAFT_NOTE_NONE,
+    RAFT_NOTE_LOST_QUORUM,      /* leader stepped down: no majority in contact */
+    RAFT_NOTE_TRUNCATED,        /* a conflict cut first..last */
+    RAFT_NOTE_DIVERGED,         /* conflict at or below commit */
+    RAFT_NOTE_VOTE_REFUSED,
+    RAFT_NOTE_NEEDS_SNAPSHOT,   /* `peer` is behind the log's start */
+};
+
+struct raft_effect {
+    enum raft_effect_type type;
+    raft_token token;            /* SAVE, TRUNCATE, APPEND: this write's name */
+    raft_term term;              /* SAVE, ROLE, and of the records of APPEND when
+                                  * FROM_SUBMIT or FROM_CORE */
+    node_id vote;                /* SAVE */
+    raft_index first, last;      /* UNDO, TRUNCATE, APPEND */
+    enum raft_source source;     /* APPEND */
+    uint32_t skip;               /* APPEND FROM_MESSAGE: attached records passed
+                                  * over because the log has them already */
+    struct raft_message message; /* SEND; APPENDs name records first,count */
+    raft_token after;            /* SEND: not before this is durable; 0: now */
+    raft_index index;            /* COMMIT, READ_OK */
+    uint64_t read_id;            /* READ_OK, READ_FAIL */
+    enum raft_role role;         /* ROLE */
+    node_id leader;              /* ROLE: 0 if unknown */
+    enum raft_note_code note;    /* NOTE, FATAL */
+    node_id peer;                /* NOTE */
+};
+
+struct raft_effects {
+    struct raft_effect *list; /* owned; grows, is reused by every step */
+    size_t count, capacity;
+};
+
+enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE, RAFT_SNAPSHOT };
+
+/* What the leader knows of one peer; for status. */
+struct raft_peer_status {
+    node_id id;
+    bool voter;
+    enum raft_progress_state state;
+    raft_index match, next, applied;
+    uint32_t appends_in_flight;
+    raft_time heard; /* last message of the peer, 0: never */
+};
+
+struct raft_status {
+    enum raft_role role;
+    raft_term term;
+    node_id vote, leader;
+    raft_index first, last, durable, commit, applied, trim;
+    bool quorum_ok;      /* leader: majority in contact */
+    bool lease_valid;    /* leader: reads are answered without a round trip */
+    uint32_t reads_waiting;
+    uint32_t peer_count;
+    struct raft_peer_status peers[RAFT_NODES_MAX];
+};
+
+struct raft;
+
+/* New core from what the log holds. It starts as a follower that behaves as if
+ * it had just heard a leader (a restarted voter must not shorten anybody's
+ * lease). Never fails (no memory: abort). */
+struct raft *raft_new(const struct raft_options *options,
+                      const struct raft_boot *boot);
+void raft_free(struct raft *raft);
+
+/* Clears effects, then appends this step's. now must not go back; equal is
+ * allowed (the core makes its own time strictly grow). SUBMIT and TRANSFER
+ * return -1 without any effect when this node is not the leader (or is handing
+ * over); every other event returns 0. */
+int raft_step(struct raft *raft, const struct raft_event *event,
+              struct raft_effects *effects);
+void raft_effects_release(struct raft_effects *effects);
+
+/* When the next RAFT_EVENT_TIME is due; UINT64_MAX: never. */
+raft_time raft_deadline(const struct raft *raft);
+
+void raft_get_status(const struct raft *raft, raft_time now,
+                     struct raft_status *out);
+/* Term of a record of the log; 0 when it is not there. */
+raft_term raft_term_at(const struct raft *raft, raft_index index);
+
+/* All invariants of the state; aborts with a sentence when one is broken.
+ * Run after every step in tests and simulation. */
+void raft_check(const struct raft *raft);
+/* One readable line (no newline); the order of columns is fixed. */
+void raft_print(const struct raft *raft, FILE *out);
+void raft_message_print(const struct raft_message *message, FILE *out);
+
+#endif

@@ -1,0 +1,35 @@
+/* log_api.h -- what a log must do for the hull.
+ *
+ * All calls are made by the hull's thread, in order, and return at once: they
+ * write, but need not be durable. Durability is asked for with sync() and
+ * announced by hull_log_durable(). A log that cannot write any more (full disk,
+ * failed fsync) returns a negative code; the hull then faults the node and never
+ * tries the same write again as if nothing had happened.
+ */
+#ifndef RAFT_HULL_LOG_API_H
+#define RAFT_HULL_LOG_API_H
+
+#include "raft/core/types.h"
+#include "raft/wire/record.h"
+
+struct log_api {
+    void *self;
+    /* Adds records, whose indexes follow the last one without a gap. Where
+     * place.segment is 0 the payload is kept inside the log. All or nothing. */
+    int (*append)(void *self, struct record *const *records, size_t count);
+    /* Forgets record `from` and all after it; never at or below commit. What
+     * was forgotten may be kept in quarantine. */
+    int (*truncate)(void *self, raft_index from);
+    int (*save)(void *self, raft_term term, node_id vote);
+    /* Gives one reference, payload included, place filled in. -1: not there. */
+    int (*read)(void *self, raft_index index, struct record **out);
+    /* Records up to `upto` may go. */
+    int (*compact)(void *self, raft_index upto);
+    /* Starts making everything written so far durable. When that is done, the
+     * owner of the hull's thread calls hull_log_durable(hull, token, status). At
+     * most one sync is under way: the hull waits for it (group commit). May
+     * call back before it returns. */
+    void (*sync)(void *self, raft_token token);
+};
+
+#endif

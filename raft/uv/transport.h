@@ -1,0 +1,91 @@
+/* transport.h -- frames between nodes over TCP, on a libuv loop.
+ *
+ * Each node dials every peer for what it has to say and listens for what the
+ * others say: two connections a pair, one a direction, so that nobody has to
+ * decide who dials. HELLO and its reply open a connection: cluster id, node id,
+ * protocol version; a stranger is refused with a sentence on both sides, told
+ * once, not per retry. Pings every ping_us carry link state (raft/hull/route.h);
+ * a connection on which nothing came for silence_us is closed and dialled anew
+ * with backoff (50 ms to 1 s), so that a healed network is found quickly and a
+ * dead one leaves no half-open sockets.
+ *
+ * Sending never blocks and may drop: each peer has a bounded queue; when it is
+ * full the frame is dropped and counted (Raft sends again).
+ *
+ * Faults for tests: a cut drops frames silently, after the sender's send() has
+ * succeeded. Only when the node was started with faults allowed.
+ *
+ * Thread: loop. Memory: takes frames.
+ */
+#ifndef RAFT_UV_TRANSPORT_H
+#define RAFT_UV_TRANSPORT_H
+
+#include "raft/core/types.h"
+#include "raft/wire/frame.h"
+
+#include <uv.h>
+
+struct transport_peer {
+    node_id id;
+    char name[64];
+    char host[256]; /* address or name */
+    char port[16];
+};
+
+struct transport_options {
+    uint64_t cluster_id;
+    node_id self;
+    uint64_t boot;
+    char name[64];
+    char listen_host[256], listen_port[16];
+    uint32_t peer_count;
+    struct transport_peer peers[RAFT_NODES_MAX];
+    uint32_t ping_us;        /* 100 ms */
+    uint32_t silence_us;     /* 1500 ms */
+    uint32_t queue_bytes;    /* per peer, 32 MiB */
+    uint32_t connect_us;     /* give up a dial after, 1 s */
+};
+void transport_options_default(struct transport_options *options);
+
+struct transport_calls {
+    void *self;
+    /* A whole checksummed frame for this node, any kind below FRAME_HELLO. */
+    void (*receive)(void *self, struct bytes frame);
+    /* Something a person should know, e.g. severity "warn", code
+     * "peer-refused", text. */
+    void (*note)(void *self, const char *severity, const char *code,
+                 node_id peer, const char *text);
+};
+
+struct transport;
+
+/* Listens and starts dialling. 0 or a negative libuv error; *why (static or
+ * owned by the transport) says what could not be done, with the address. */
+int transport_open(uv_loop_t *loop, const struct transport_options *options,
+                   const struct transport_calls *calls,
+                   struct transport **out, char why[256]);
+/* Closes everything; closed(arg) comes when no handle is left. */
+void transport_close(struct transport *transport, void (*closed)(void *arg),
+                     void *arg);
+/* Takes the frame. */
+void transport_send(struct transport *transport, node_id to,
+                    struct frame *frame);
+
+/* Drops every frame that would go from this node to `to`. */
+void transport_cut(struct transport *transport, node_id to, bool cut);
+
+struct transport_peer_status {
+    bool connected;          /* our connection to it is open and welcomed */
+    bool cut;                /* our way to it is cut by a test */
+    bool hears, heard_by;    /* see route_status */
+    node_id via;
+    raft_time heard;
+    uint64_t queue_bytes, frames_sent, frames_dropped, frames_received;
+    char why[128];           /* why it is not connected, for people */
+};
+bool transport_get_status(const struct transport *transport, node_id peer,
+                          struct transport_peer_status *out);
+/* Rejected connections and frames since start. */
+uint64_t transport_garbage(const struct transport *transport);
+
+#endif
