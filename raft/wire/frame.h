@@ -2,8 +2,8 @@
  *
  * Bytes, little-endian:
  *   u32 magic "RFS1" · u16 version · u16 kind · u32 body_size · u32 flags ·
- *   u64 from · u64 to · u64 XXH3-64 of the header (this field left out) and the
- *   body · body
+ *   u64 from · u64 to · u64 checksum · body. The checksum is XXH3-64 of the body,
+ *   seeded with XXH3-64 of the header's bytes before the checksum.
  * A frame with a bad magic, version, size or checksum ends the connection: the
  * stream cannot be trusted any more.
  *
@@ -17,7 +17,7 @@
 #include "raft/wire/record.h"
 
 enum {
-    FRAME_HEADER_SIZE = 48,
+    FRAME_HEADER_SIZE = 40,
     FRAME_VERSION = 1,
     /* One record of 1 MiB payload plus a batch of append_bytes_max, rounded up.
      * A length above it is garbage or an attack. */

@@ -8,8 +8,9 @@
  * Bytes (little-endian; table in docs/formats.md):
  *   u32 magic "RREC" · u16 version · u16 code · u64 index · u64 term ·
  *   u64 time_ns · u64 origin · u64 session · u64 serial · u32 body_size ·
- *   u64 payload_size · u64 payload_hash[2] · u64 XXH3-64 of header (with this
- *   field left out) and body · body · payload (unless encoded without it)
+ *   u64 payload_size · u64 payload_hash[2] · u64 checksum · body · payload
+ *   (unless encoded without it). The checksum is XXH3-64 of the body, seeded
+ *   with XXH3-64 of the header's bytes before the checksum.
  *
  * Thread: loop. Memory: one allocation, counted references.
  */
@@ -17,6 +18,13 @@
 #define RAFT_WIRE_RECORD_H
 
 #include "raft/core/types.h"
+
+enum {
+    RECORD_HEADER_SIZE = 92,
+    /* Header, body and payload: a payload of 1 MiB and room to spare. Whatever
+     * claims to be larger is garbage. Also fits into one frame. */
+    RECORD_SIZE_MAX = 2 * 1024 * 1024,
+};
 
 struct record_place {
     uint64_t segment;  /* 0: not in a segment */
@@ -34,7 +42,8 @@ struct record {
     struct bytes body;
     uint64_t payload_size;
     uint64_t payload_hash[2]; /* XXH3-128 low, high; 0 0 when empty */
-    struct bytes payload;     /* data NULL: payload is in the segment only */
+    struct bytes payload;     /* data NULL: payload is in the segment only;
+                               * never NULL when payload_size is 0 */
     struct record_place place;
     unsigned refs;
 };
