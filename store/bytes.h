@@ -14,7 +14,9 @@ struct blob { /* owned, heap */
     uint8_t *data;
     size_t size, capacity;
 };
+/* clang-format off */
 #define BLOB_EMPTY {0}
+/* clang-format on */
 void blob_release(struct blob *blob);
 /* Room for size bytes; content up to the old size stays. No memory: abort. */
 uint8_t *blob_resize(struct blob *blob, size_t size);

@@ -8,7 +8,13 @@
  * file). Checkpoints run on the background thread through a connection of their
  * own.
  *
- * Thread: one per connection, asserted nowhere but here: db_owner.
+ * Nothing in this process may open(2) and close the database file itself while
+ * a connection has it open: that would drop SQLite's POSIX locks. (The WAL file
+ * carries no locks.)
+ *
+ * Thread: one connection belongs to one thread at a time.
+ * Memory: statements belong to whoever prepared them, and are finalized before
+ * db_close(). db_close() of a zeroed or closed struct does nothing.
  */
 #ifndef STORE_DB_H
 #define STORE_DB_H
@@ -22,6 +28,7 @@ struct db {
     char *path;      /* owned */
     int wal_fd;      /* owned, -1 until first asked for */
     bool in_transaction;
+    sqlite3_stmt *begin, *commit, *rollback; /* owned */
 };
 
 enum db_mode { DB_READ_WRITE, DB_READ_ONLY };

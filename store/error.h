@@ -28,10 +28,13 @@ const char *store_code_sentence(int code);
 /* Remembers the sentence (thread-local) and returns code. */
 int store_fail(int code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Same, from errno of a system call: ENOSPC and EDQUOT become STORE_FULL, ENOENT
- * STORE_NOT_FOUND, EACCES/EPERM/EROFS STORE_ACCESS, others STORE_IO; ": " and strerror follow. */
+/* Same, from errno of a system call: ENOSPC and EDQUOT become STORE_FULL,
+ * ENOENT STORE_NOT_FOUND, EACCES/EPERM/EROFS STORE_ACCESS, others STORE_IO; ":
+ * " and strerror follow. */
 int store_fail_errno(int sys_errno, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The code that an errno becomes. */
+int store_code_of_errno(int sys_errno);
 const char *store_error_text(void);
 
 #endif
