@@ -62,7 +62,9 @@ void apply_close(struct apply *apply);
  * is a negative return (needs a newer version). */
 int apply_record(struct apply *apply, const struct record *record,
                  struct apply_result *result);
-/* Writes changed sessions to the tree; call before tree_commit(). */
+/* Writes changed sessions to the tree; call before tree_commit(), and before
+ * tree_digest() if the digest is to be compared with another node's. After a
+ * negative return of apply_record() it fails too: there is nothing to commit. */
 int apply_flush(struct apply *apply);
 
 /* Sessions in order of id; false: no such. */

@@ -1,0 +1,88 @@
+#include "fs/apply_int.h"
+
+#include <assert.h>
+#include <sys/stat.h>
+
+static int size_check(const struct inode *inode, uint64_t size)
+{
+    if (S_ISDIR(inode->mode)) {
+        return EISDIR;
+    }
+    if (!S_ISREG(inode->mode)) {
+        return EINVAL;
+    }
+    return size > INT64_MAX ? EFBIG : 0;
+}
+
+static int setattr_check(const struct inode *inode,
+                         const struct command *command)
+{
+    if ((command->set & SET_MODE) != 0 && S_ISLNK(inode->mode)) {
+        return EOPNOTSUPP;
+    }
+    if ((command->set & SET_SIZE) != 0) {
+        return size_check(inode, command->size);
+    }
+    return 0;
+}
+
+static void set_owner_and_mode(struct inode *inode,
+                               const struct command *command)
+{
+    uint32_t set = command->set;
+    if ((set & SET_MODE) != 0) {
+        inode->mode = (inode->mode & S_IFMT) | (command->mode & ALLPERMS);
+    }
+    if ((set & SET_UID) != 0) {
+        inode->uid = command->new_uid;
+    }
+    if ((set & SET_GID) != 0) {
+        inode->gid = command->new_gid;
+    }
+    /* chown(2) clears them whoever calls it, but for directories. */
+    bool drops = (set & (SET_UID | SET_GID | SET_KILL_PRIV)) != 0;
+    if (drops && !S_ISDIR(inode->mode)) {
+        apply_privileges_drop(inode);
+    }
+}
+
+static void set_times(struct call *call, struct inode *inode, bool resized)
+{
+    const struct command *command = call->command;
+    if ((command->set & SET_ATIME_NOW) != 0) {
+        inode->atime = call->now;
+    } else if ((command->set & SET_ATIME) != 0) {
+        inode->atime = command->atime;
+    }
+    apply_touch(call, inode);
+    bool explicit = (command->set & (SET_MTIME | SET_MTIME_NOW)) == SET_MTIME;
+    if (explicit) {
+        inode->mtime = command->mtime;
+    } else if ((command->set & SET_MTIME_NOW) != 0 || resized) {
+        apply_touch_mtime(call, inode);
+    }
+}
+
+int apply_setattr(struct call *call)
+{
+    const struct command *command = call->command;
+    struct inode inode;
+    int rc = apply_inode_get(call, command->ino, &inode);
+    if (rc == 0) {
+        rc = setattr_check(&inode, command);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    set_owner_and_mode(&inode, command);
+    bool resizes =
+        (command->set & SET_SIZE) != 0 && command->size != inode.size;
+    if (resizes) {
+        rc = apply_resize(call, &inode, command->size);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    set_times(call, &inode, resizes);
+    return apply_inode_put(call, &inode);
+}

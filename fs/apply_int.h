@@ -1,0 +1,107 @@
+/* apply_int.h -- what the files of apply share.
+ *
+ * Every op is a function of one `struct call`. It returns 0, an errno
+ * (positive: the result of the command, the tree is as it was) or a negative
+ * code of store/ (this node's tree cannot be trusted any more).
+ */
+#ifndef FS_APPLY_INT_H
+#define FS_APPLY_INT_H
+
+#include "fs/apply.h"
+
+#include <errno.h>
+
+enum {
+    APPLY_LINKS_MAX = 65000,  /* of a file, as ext4 */
+    APPLY_SESSIONS_MAX = 256, /* nodes are few; bounds a runaway opener */
+    /* Extents below this size are worth merging. */
+    APPLY_SMALL_EXTENT = 64 * 1024,
+};
+
+struct kept_result {
+    uint64_t serial;
+    struct apply_result result;
+};
+
+struct session {
+    struct apply_session seen; /* .results is kept_count, filled when asked */
+    uint64_t open_serial;      /* of the record that opened it */
+    struct kept_result *kept; /* owned; serials grow from kept[kept_first] on */
+    size_t kept_first, kept_count, kept_capacity;
+    bool changed; /* since the last flush */
+};
+
+struct apply {
+    struct tree *tree;        /* borrowed */
+    struct session *sessions; /* owned, in order of id */
+    size_t session_count, session_capacity;
+    struct apply_change change;
+    int failed; /* the negative code that ended it: nothing more is applied */
+};
+
+struct call {
+    struct apply *apply;
+    struct tree *tree;
+    const struct record *record;
+    const struct command *command;
+    struct apply_result *result;
+    int64_t now; /* the record's time */
+};
+
+/* --- apply.c --- */
+/* Tells apply_last_change() of ino. */
+void apply_changed(struct call *call, uint64_t ino);
+
+/* --- apply_inode.c: what the ops have in common --- */
+int apply_inode_get(struct call *call, uint64_t ino, struct inode *out);
+/* A directory that names can be put into: ESTALE, ENOTDIR, ENOENT (removed). */
+int apply_dir_get(struct call *call, uint64_t ino, struct inode *out);
+/* ENOENT; the name in *out is not to be used. */
+int apply_entry_get(struct call *call, uint64_t parent, struct bytes name,
+                    struct dentry *out);
+/* Is this a name that programs may make or remove in that directory? */
+int apply_name_check(uint64_t parent, struct bytes name);
+/* Times "now", once per command and inode. ctime grows strictly; mtime is never
+ * what it was, so that the kernel sees that something changed. */
+void apply_touch(struct call *call, struct inode *inode); /* ctime */
+void apply_touch_mtime(struct call *call, struct inode *inode);
+void apply_touch_content(struct call *call, struct inode *inode); /* both */
+/* Writes the row and tells apply_last_change(). */
+int apply_inode_put(struct call *call, const struct inode *inode);
+/* Takes one name from a file, or the only one from a directory; writes it. */
+int apply_link_drop(struct call *call, struct inode *inode);
+void apply_privileges_drop(struct inode *inode);
+/* Changes the size of a regular file; the caller touches and puts it. */
+int apply_resize(struct call *call, struct inode *inode, uint64_t size);
+/* Adds a step to the chain over all contents that an inode ever had. */
+void apply_hash_step(struct inode *inode, uint64_t offset, uint64_t size,
+                     const uint64_t payload_hash[2]);
+struct view apply_view(struct bytes bytes);
+
+/* --- apply_session.c --- */
+int apply_sessions_load(struct apply *apply);
+void apply_sessions_free(struct apply *apply);
+struct session *apply_session_find(const struct apply *apply, uint64_t id);
+/* True: this serial was applied already; *result is what it gave then. */
+bool apply_session_seen(const struct session *session, uint64_t serial,
+                        struct apply_result *result);
+/* Remembers a result; forgets those below ack_below. */
+void apply_session_keep(struct session *session, uint64_t serial,
+                        uint64_t ack_below, const struct apply_result *result);
+int apply_session_open(struct call *call);
+int apply_session_end(struct call *call);
+
+/* --- the ops --- */
+int apply_create(struct call *call);
+int apply_mknod(struct call *call);
+int apply_mkdir(struct call *call);
+int apply_symlink(struct call *call);
+int apply_link(struct call *call);
+int apply_unlink(struct call *call);
+int apply_rmdir(struct call *call);
+int apply_rename(struct call *call);
+int apply_setattr(struct call *call);
+int apply_write(struct call *call);
+int apply_reap(struct call *call);
+
+#endif
