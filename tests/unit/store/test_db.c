@@ -3,8 +3,15 @@
 #include "store/db.h"
 #include "store/error.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static int setup(void **state)
+{
+    return scratch_setup(state) != 0 ||
+           mkdir(scratch_path(state, "d"), 0700) != 0;
+}
 
 static void assert_same_file(int fd, const char *path)
 {
@@ -26,7 +33,7 @@ static int64_t count_rows(struct db *db)
 
 static void open_with_table(void **state, struct db *db)
 {
-    assert_ok(db_open(scratch_path(state, "a.db"), DB_READ_WRITE, db));
+    assert_ok(db_open(scratch_path(state, "d/a.db"), DB_READ_WRITE, db));
     assert_ok(db_exec(db, "CREATE TABLE IF NOT EXISTS t(a PRIMARY KEY, b)"));
 }
 
@@ -57,19 +64,19 @@ static void commit_is_in_the_wal_file_at_once(void **state)
 static void wal_fd_exists_before_the_first_write(void **state)
 {
     struct db db;
-    assert_ok(db_open(scratch_path(state, "a.db"), DB_READ_WRITE, &db));
-    assert_same_file(db_wal_fd(&db), scratch_path(state, "a.db-wal"));
+    assert_ok(db_open(scratch_path(state, "d/a.db"), DB_READ_WRITE, &db));
+    assert_same_file(db_wal_fd(&db), scratch_path(state, "d/a.db-wal"));
     db_close(&db);
 }
 
 static void wal_fd_is_the_live_file_after_checkpoints_and_restarts(void **state)
 {
     struct db db, other;
-    const char *wal = scratch_path(state, "a.db-wal");
+    const char *wal = scratch_path(state, "d/a.db-wal");
     struct stat st;
     off_t size = 0;
     open_with_table(state, &db);
-    assert_ok(db_open(scratch_path(state, "a.db"), DB_READ_WRITE, &other));
+    assert_ok(db_open(scratch_path(state, "d/a.db"), DB_READ_WRITE, &other));
     int fd = db_wal_fd(&db);
     for (int i = 0; i < 5; i++) {
         insert_blob(&db, 50000);
@@ -93,11 +100,11 @@ static void wal_file_outlives_its_connections(void **state)
     struct stat a, b;
     open_with_table(state, &db);
     insert_blob(&db, 10);
-    assert_int_equal(stat(scratch_path(state, "a.db-wal"), &a), 0);
+    assert_int_equal(stat(scratch_path(state, "d/a.db-wal"), &a), 0);
     db_close(&db);
     open_with_table(state, &db);
     insert_blob(&db, 10);
-    assert_int_equal(stat(scratch_path(state, "a.db-wal"), &b), 0);
+    assert_int_equal(stat(scratch_path(state, "d/a.db-wal"), &b), 0);
     assert_true(a.st_ino == b.st_ino);
     assert_int_equal(count_rows(&db), 2);
     db_close(&db);
@@ -108,19 +115,14 @@ static void wal_holds_what_was_committed_and_not_checkpointed(void **state)
     struct db db;
     open_with_table(state, &db);
     insert_blob(&db, 10);
-    char *copy = sqlite3_mprintf("%s", scratch_path(state, "copy"));
     /* A copy of the files is what a killed process leaves behind. */
-    char *second = sqlite3_mprintf("%s/tmp-%d", "/tmp", (int)getpid());
-    copy_tree(*state, second);
-    assert_int_equal(rename(second, copy), 0);
+    copy_tree(scratch_path(state, "d"), scratch_path(state, "copy"));
     struct db reopened;
-    assert_ok(db_open(scratch_path(state, "copy/a.db"), DB_READ_WRITE,
-                      &reopened));
+    assert_ok(
+        db_open(scratch_path(state, "copy/a.db"), DB_READ_WRITE, &reopened));
     assert_int_equal(count_rows(&reopened), 1);
     db_close(&reopened);
     db_close(&db);
-    sqlite3_free(copy);
-    sqlite3_free(second);
 }
 
 static void rollback_forgets(void **state)
@@ -141,7 +143,7 @@ static void reader_sees_commits_of_another_connection(void **state)
 {
     struct db db, reader;
     open_with_table(state, &db);
-    assert_ok(db_open(scratch_path(state, "a.db"), DB_READ_ONLY, &reader));
+    assert_ok(db_open(scratch_path(state, "d/a.db"), DB_READ_ONLY, &reader));
     assert_ok(db_begin(&db));
     insert_blob(&db, 10);
     assert_int_equal(count_rows(&reader), 0);
@@ -158,8 +160,8 @@ static void full_database_is_full_and_stays_usable(void **state)
     open_with_table(state, &db);
     assert_ok(db_exec(&db, "PRAGMA max_page_count=20"));
     assert_ok(db_begin(&db));
-    assert_int_equal(
-        db_exec(&db, "INSERT INTO t VALUES(1, zeroblob(1000000))"), STORE_FULL);
+    assert_int_equal(db_exec(&db, "INSERT INTO t VALUES(1, zeroblob(1000000))"),
+                     STORE_FULL);
     assert_ok(db_rollback(&db));
     insert_blob(&db, 10);
     assert_int_equal(count_rows(&db), 1);
@@ -169,9 +171,8 @@ static void full_database_is_full_and_stays_usable(void **state)
 static void errors_become_codes(void **state)
 {
     struct db db;
-    assert_int_equal(
-        db_open(scratch_path(state, "none.db"), DB_READ_ONLY, &db),
-        STORE_NOT_FOUND);
+    assert_int_equal(db_open(scratch_path(state, "none.db"), DB_READ_ONLY, &db),
+                     STORE_NOT_FOUND);
     FILE *file = fopen(scratch_path(state, "bad.db"), "w");
     assert_non_null(file);
     for (int i = 0; i < 1000; i++) {
@@ -189,7 +190,7 @@ static void errors_become_codes(void **state)
 }
 
 #define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+    cmocka_unit_test_setup_teardown(name, setup, scratch_teardown)
 
 int main(void)
 {

@@ -72,7 +72,8 @@ static void blob_keeps_its_content_when_it_grows(void **state)
 static void hashes_are_xxh3(void **state)
 {
     (void)state;
-    /* Known answers of XXH3 for the empty input: on disk, so never to change. */
+    /* Known answers of XXH3 for the empty input: on disk, so never to change.
+     */
     uint64_t wide[2];
     assert_true(store_hash64((struct view){"", 0}, 0) == 0x2d06800538d394c2u);
     store_hash128((struct view){"", 0}, wide);

@@ -76,7 +76,8 @@ void copy_tree(const char *from, const char *to)
     while ((entry = readdir(dir)) != NULL) {
         char source[1024], target[1024];
         struct stat st;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+        if (strcmp(entry->d_name, ".") == 0 ||
+            strcmp(entry->d_name, "..") == 0) {
             continue;
         }
         snprintf(source, sizeof(source), "%s/%s", from, entry->d_name);
