@@ -2,8 +2,8 @@
  *
  * A segment is written once, front to back, and never changed. So readers need
  * no lock, and a crash can only leave a torn tail, which nothing refers to: a
- * place is handed out before it is durable, and whoever stores a place makes the
- * segment durable before (or with) what refers to it.
+ * place is handed out before it is durable, and whoever stores a place makes
+ * the segment durable before (or with) what refers to it.
  *
  * Disk: DATADIR/segments/%016llx.seg. Header (64 bytes: magic, version, id,
  * created, checksum), then records: u32 magic, u32 size, u64 XXH3-64 of the
@@ -29,12 +29,15 @@ enum {
 struct segments;       /* all segments of a node */
 struct segment_writer; /* appends */
 
-/* Opens the directory (made if missing), lists segments, checks headers. */
+/* Opens the directory (made if missing), lists segments, checks headers, gives
+ * back what was preallocated and not used, and removes empty segments.
+ * STORE_LOCKED: another process has it open. */
 int segments_open(const char *directory, struct segments **out);
+/* For reading beside a running node: takes no lock and changes nothing. */
+int segments_inspect(const char *directory, struct segments **out);
 void segments_close(struct segments *segments);
 
-int segment_writer_open(struct segments *segments,
-                        struct segment_writer **out);
+int segment_writer_open(struct segments *segments, struct segment_writer **out);
 void segment_writer_close(struct segment_writer *writer);
 /* Appends src; *at says where its first byte went. Written, not durable.
  * STORE_FULL leaves the segment as it was. */
@@ -44,7 +47,9 @@ int segment_append(struct segment_writer *writer, struct view src,
  * enough unless syncs lag; a writer keeps a rolled segment's fd until it was
  * synced). They count as clean from now on; the caller fdatasyncs them, on any
  * thread, and stops the node if that fails. The fds stay open until the sync is
- * reported by segment_writer_synced(). Returns how many. */
+ * reported by segment_writer_synced(). Returns how many.
+ * One sync at a time: not called again before segment_writer_synced(), unless
+ * it returned 0. */
 int segment_writer_dirty(struct segment_writer *writer, int *fds, int max);
 void segment_writer_synced(struct segment_writer *writer);
 
@@ -63,7 +68,8 @@ void segments_each(struct segments *segments,
                    void (*each)(void *arg, uint64_t id, uint64_t bytes,
                                 bool writing),
                    void *arg);
-/* Unlinks the file; its fd closes with the last put. */
+/* Unlinks the file; its fd closes with the last put. STORE_INVALID while it is
+ * open for writing (which it is until its last sync was reported). */
 int segments_remove(struct segments *segments, uint64_t id);
 uint64_t segments_bytes(const struct segments *segments); /* on disk */
 
