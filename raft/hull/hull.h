@@ -33,7 +33,9 @@ struct hull_options {
     uint32_t read_retry_us;     /* 200 ms: resend a READ that got no answer */
     uint32_t waiting_max;       /* commands and reads that wait at once: 16384 */
     uint32_t cache_bytes;       /* record cache, 64 MiB */
-    uint32_t unsent_bytes_max;  /* queue of not yet flushed submits, 64 MiB */
+    uint32_t unsent_bytes_max;  /* records of waiting commands, 64 MiB; as much
+                                 * again for what others forward to us */
+    uint32_t log_trailing;      /* records kept behind the trim mark: 4096 */
 };
 void hull_options_default(struct hull_options *options);
 

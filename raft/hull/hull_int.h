@@ -1,0 +1,161 @@
+/* hull_int.h -- what the files of the hull share.
+ *
+ * Every public call that may do work runs between hull_enter() and
+ * hull_leave(). The core is never stepped while effects are being performed:
+ * what comes in meanwhile (a sync that completes at once, a fault) is
+ * remembered and worked off in hull_leave().
+ *
+ *   hull.c     life, the work loop, events in
+ *   receive.c  frames in
+ *   perform.c  effects out
+ *   apply.c    committed records to the pilot, compaction
+ *   submit.c   queues of commands, the leader's batch
+ *   forward.c  commands that travel to the leader, and their answers
+ *   reads.c    rounds of read indexes
+ *   status.c   status and invariants
+ */
+#ifndef RAFT_HULL_HULL_INT_H
+#define RAFT_HULL_HULL_INT_H
+
+#include "raft/hull/cache.h"
+#include "raft/hull/held.h"
+#include "raft/hull/hull.h"
+#include "raft/hull/inflight.h"
+#include "raft/core/memory.h"
+#include "raft/hull/waiting.h"
+
+#include <assert.h>
+
+enum {
+    APPLY_BATCH = 256,    /* records a call; then heartbeats get their turn */
+    SUBMIT_BATCH = 1024,  /* records in one log write */
+    COMPACT_BATCH = 8192, /* records a step */
+    COMPACT_LEAST = 512,  /* fewer are not worth a transaction */
+    NOTICES_MAX = 256,    /* queued in one turn of the loop */
+    BOUNCES_MAX = 3,      /* two confused nodes must not play ping-pong */
+    ROUNDS_MAX = 64,      /* read index rounds without an answer */
+    REFUSED_RETRY_US = 20 * 1000, /* the core is handing over: try again then */
+    LOGGED_RETRY_FACTOR = 5, /* of forward_retry_us: taken, but never applied */
+    FORWARD_WINDOW_BYTES = 8 * 1024 * 1024, /* forwarded and not answered */
+};
+
+/* A record that another node forwarded to us. */
+struct inbox_entry {
+    node_id from;
+    struct record *record; /* owned */
+};
+
+struct inbox {
+    struct inbox_entry *list; /* owned */
+    size_t count, capacity, bytes;
+    struct inflight keys; /* so that a repeated one is not queued twice */
+};
+
+struct notice {
+    void *data; /* owned */
+    size_t size;
+};
+
+struct hull {
+    struct hull_options options;
+    const struct pilot *pilot;
+    const struct log_api *log;
+    struct raft *raft; /* owned */
+    struct raft_effects effects;
+    struct raft_members members;
+    node_id self;
+
+    bool busy;     /* between enter and leave */
+    raft_time now; /* of the call under way; never goes back */
+
+    /* As of the last ROLE effect */
+    enum raft_role role;
+    raft_term term;
+    node_id leader;
+
+    raft_index commit, applied;
+    raft_index tree_durable, compacted;
+    uint64_t last_time_ns;
+
+    /* Group commit */
+    raft_token written, syncing, synced; /* syncing 0: none under way */
+    bool durable_came;                   /* a sync ended while busy */
+    raft_token durable_token;
+    int durable_status;
+
+    bool faulted, fault_told;
+    char fault[160];
+
+    struct cache cache;
+    struct held held;
+    struct waiting waiting;
+    struct inflight inflight;
+    struct inbox inbox;
+    raft_time submit_retry_at; /* 0: nothing was refused */
+    struct notice notices[NOTICES_MAX];
+    size_t notice_count;
+
+    /* Reads */
+    uint64_t round, round_answered;
+    raft_time read_retry_at; /* while reads are ASKED */
+
+    /* What the event under way attaches */
+    struct record **attached; /* borrowed; of an APPEND message */
+    uint32_t attached_count;
+    struct record **batch; /* borrowed; of a SUBMIT */
+    uint32_t batch_count;
+
+    struct hull_status count; /* counters only */
+};
+
+/* hull.c */
+void hull_enter(struct hull *hull, raft_time now);
+void hull_leave(struct hull *hull);
+/* Steps the core and performs the effects. A faulted node steps no more. */
+int hull_step(struct hull *hull, struct raft_event *event);
+/* Marks the node as faulted; the rest is done in hull_leave(). */
+void hull_fail(struct hull *hull, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void hull_note_send(struct hull *hull, const struct hull_note *note);
+bool hull_is_member(const struct hull *hull, node_id id);
+void hull_send(struct hull *hull, node_id to, struct frame *frame);
+void hull_sync_start(struct hull *hull);
+/* Removes the waiter, then tells its caller (if there is one). */
+void hull_complete(struct hull *hull, struct waiter *waiter,
+                   enum hull_outcome outcome, const struct hull_result *result);
+
+/* perform.c */
+void hull_perform(struct hull *hull);
+
+/* apply.c */
+/* One reference of a record that must be there; NULL: faulted. */
+struct record *hull_record_get(struct hull *hull, raft_index index);
+void hull_apply(struct hull *hull);
+void hull_compact(struct hull *hull);
+
+/* submit.c */
+void submit_flush(struct hull *hull);
+void submit_superseded(struct hull *hull, const struct record *record);
+void notices_flush(struct hull *hull);
+void inbox_init(struct inbox *inbox);
+void inbox_release(struct inbox *inbox);
+/* Empties it, telling the origins that we are not the leader. */
+void inbox_refuse(struct hull *hull, enum forward_status status);
+
+/* forward.c */
+void forward_flush(struct hull *hull);
+void forward_retries(struct hull *hull);
+void forward_leader_known(struct hull *hull);
+void forward_receive(struct hull *hull, node_id from, struct bytes body);
+void forward_reply_receive(struct hull *hull, node_id from, struct bytes body);
+void forward_reply_send(struct hull *hull, node_id to,
+                        const struct record *record, enum forward_status status,
+                        raft_index index, raft_term term);
+
+/* reads.c */
+void reads_flush(struct hull *hull);
+void reads_answered(struct hull *hull, uint64_t round, raft_index index);
+void reads_failed(struct hull *hull, uint64_t round);
+void reads_release(struct hull *hull);
+
+#endif

@@ -1,0 +1,294 @@
+#include "raft/hull/hull_int.h"
+
+#include <stdio.h>
+
+static void wrote(struct hull *hull, const struct raft_effect *effect)
+{
+    assert(effect->token > hull->written);
+    hull->written = effect->token;
+}
+
+static void perform_save(struct hull *hull, const struct raft_effect *effect)
+{
+    int rc = hull->log->save(hull->log->self, effect->term, effect->vote);
+    if (rc < 0) {
+        hull_fail(hull, "term and vote could not be saved: %d", rc);
+        return;
+    }
+    wrote(hull, effect);
+}
+
+/* Newest first, so that the pilot takes its steps back in reverse. */
+static void perform_undo(struct hull *hull, const struct raft_effect *effect)
+{
+    assert(effect->first > hull->commit);
+    for (raft_index i = effect->last; i >= effect->first; i--) {
+        struct record *record = hull_record_get(hull, i);
+        if (record == NULL) {
+            return;
+        }
+        int rc = hull->pilot->undo(hull->pilot->self, record);
+        inflight_remove(&hull->inflight, record, i);
+        submit_superseded(hull, record);
+        record_unref(record);
+        if (rc < 0) {
+            hull_fail(hull, "record %llu could not be undone: %d",
+                      (unsigned long long)i, rc);
+            return;
+        }
+        hull->count.undone++;
+    }
+}
+
+static void perform_truncate(struct hull *hull,
+                             const struct raft_effect *effect)
+{
+    assert(effect->first > hull->commit);
+    cache_truncate(&hull->cache, effect->first);
+    int rc = hull->log->truncate(hull->log->self, effect->first);
+    if (rc < 0) {
+        hull_fail(hull, "the log could not be cut at %llu: %d",
+                  (unsigned long long)effect->first, rc);
+        return;
+    }
+    wrote(hull, effect);
+}
+
+/* Index, term and time: from here on the record is the same everywhere. */
+static void stamp(struct hull *hull, const struct raft_effect *effect,
+                  struct record **records, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t wall = hull->pilot->wall_ns(hull->pilot->self);
+        uint64_t next = hull->last_time_ns + 1;
+        assert(records[i]->index == 0);
+        records[i]->index = effect->first + i;
+        records[i]->term = effect->term;
+        records[i]->time_ns = wall > next ? wall : next;
+        hull->last_time_ns = records[i]->time_ns;
+    }
+}
+
+static int stage(struct hull *hull, struct record **records, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (records[i]->payload_size == 0) {
+            continue;
+        }
+        int rc = hull->pilot->stage(hull->pilot->self, records[i]);
+        if (rc < 0) {
+            hull_fail(hull, "the payload of record %llu could not be kept: %d",
+                      (unsigned long long)records[i]->index, rc);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void keep(struct hull *hull, struct record **records, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        cache_put(&hull->cache, records[i]);
+        inflight_put(&hull->inflight, records[i], records[i]->index);
+        if (records[i]->time_ns > hull->last_time_ns) {
+            hull->last_time_ns = records[i]->time_ns;
+        }
+    }
+    hull->count.records_written += count;
+}
+
+static void append(struct hull *hull, const struct raft_effect *effect,
+                   struct record **records)
+{
+    uint32_t count = (uint32_t)(effect->last - effect->first + 1);
+    if (effect->source != RAFT_FROM_MESSAGE) {
+        stamp(hull, effect, records, count);
+    }
+    assert(records[0]->index == effect->first);
+    assert(records[count - 1]->index == effect->last);
+    if (stage(hull, records, count) < 0) {
+        return;
+    }
+    int rc = hull->log->append(hull->log->self, records, count);
+    if (rc < 0) {
+        hull_fail(hull, "the log could not take record %llu: %d",
+                  (unsigned long long)effect->first, rc);
+        return;
+    }
+    keep(hull, records, count);
+    wrote(hull, effect);
+}
+
+static void perform_append(struct hull *hull, const struct raft_effect *effect)
+{
+    uint64_t count = effect->last - effect->first + 1;
+    switch (effect->source) {
+    case RAFT_FROM_SUBMIT:
+        assert(count == hull->batch_count);
+        append(hull, effect, hull->batch);
+        return;
+    case RAFT_FROM_MESSAGE:
+        assert(effect->skip + count <= hull->attached_count);
+        append(hull, effect, hull->attached + effect->skip);
+        return;
+    case RAFT_FROM_CORE:
+        break;
+    }
+    assert(count == 1);
+    struct record *record =
+        record_new(RECORD_TERM_START, (struct bytes){0}, (struct bytes){0});
+    record->origin = hull->self;
+    append(hull, effect, &record);
+    record_unref(record);
+}
+
+/* Gives frame.data NULL when a record could not be read (the node is faulted
+ * then). */
+static struct frame encode(struct hull *hull,
+                           const struct raft_message *message)
+{
+    struct frame frame = {0};
+    uint32_t count = message->type == RAFT_APPEND ? message->count : 0;
+    if (count == 0) {
+        return frame_encode_raft(message, NULL);
+    }
+    struct record **records = xcalloc(count, sizeof(struct record *));
+    uint32_t got = 0;
+    while (got < count) {
+        records[got] = hull_record_get(hull, message->first + got);
+        if (records[got] == NULL) {
+            break;
+        }
+        got++;
+    }
+    if (got == count) {
+        frame = frame_encode_raft(message, records);
+    }
+    for (uint32_t i = 0; i < got; i++) {
+        record_unref(records[i]);
+    }
+    free(records);
+    return frame;
+}
+
+static void perform_send(struct hull *hull, const struct raft_effect *effect)
+{
+    struct frame frame = encode(hull, &effect->message);
+    if (frame.data == NULL) {
+        return;
+    }
+    if (effect->after > hull->synced) {
+        held_put(&hull->held, effect->after, effect->message.to, frame);
+    } else {
+        hull_send(hull, effect->message.to, &frame);
+    }
+}
+
+static void perform_role(struct hull *hull, const struct raft_effect *effect)
+{
+    hull->role = effect->role;
+    hull->term = effect->term;
+    hull->leader = effect->leader;
+    hull->submit_retry_at = 0;
+    if (hull->leader != 0 && !hull->faulted) {
+        forward_leader_known(hull);
+        hull->read_retry_at = hull->now; /* whom we asked may be gone */
+    }
+    hull->pilot->role(hull->pilot->self, effect->role, effect->term,
+                      effect->leader);
+}
+
+static void perform_note(struct hull *hull, const struct raft_effect *effect)
+{
+    static const struct {
+        enum hull_note_severity severity;
+        const char *code, *text;
+    } table[] = {
+        [RAFT_NOTE_NONE] = {HULL_INFO, "none", ""},
+        [RAFT_NOTE_LOST_QUORUM] = {HULL_WARN, "lost-quorum",
+                                   "no majority in contact; stepped down"},
+        [RAFT_NOTE_TRUNCATED] = {HULL_WARN, "truncated",
+                                 "records were superseded by a new leader's"},
+        [RAFT_NOTE_DIVERGED] = {HULL_ERROR, "diverged",
+                                "the leader contradicts a committed record"},
+        [RAFT_NOTE_VOTE_REFUSED] = {HULL_INFO, "vote-refused", ""},
+        [RAFT_NOTE_NEEDS_SNAPSHOT] = {HULL_ERROR, "needs-snapshot",
+                                      "the peer is behind the log's start"},
+    };
+    assert((size_t)effect->note < sizeof(table) / sizeof(table[0]));
+    struct hull_note note = {
+        .severity = table[effect->note].severity,
+        .code = table[effect->note].code,
+        .peer = effect->peer,
+        .term = hull->term,
+        .index = effect->first != 0 ? effect->first : effect->index,
+    };
+    if (effect->note == RAFT_NOTE_TRUNCATED) {
+        snprintf(note.text, sizeof(note.text), "%llu..%llu: %s",
+                 (unsigned long long)effect->first,
+                 (unsigned long long)effect->last, table[effect->note].text);
+    } else {
+        snprintf(note.text, sizeof(note.text), "%s", table[effect->note].text);
+    }
+    hull_note_send(hull, &note);
+}
+
+static void perform_one(struct hull *hull, const struct raft_effect *effect)
+{
+    switch (effect->type) {
+    case RAFT_DO_SAVE:
+        perform_save(hull, effect);
+        break;
+    case RAFT_DO_UNDO:
+        perform_undo(hull, effect);
+        break;
+    case RAFT_DO_TRUNCATE:
+        perform_truncate(hull, effect);
+        break;
+    case RAFT_DO_APPEND:
+        perform_append(hull, effect);
+        break;
+    case RAFT_DO_SEND:
+        perform_send(hull, effect);
+        break;
+    case RAFT_DO_COMMIT:
+        assert(effect->index >= hull->commit);
+        hull->commit = effect->index;
+        break;
+    case RAFT_DO_READ_OK:
+        reads_answered(hull, effect->read_id, effect->index);
+        break;
+    case RAFT_DO_READ_FAIL:
+        reads_failed(hull, effect->read_id);
+        break;
+    case RAFT_DO_ROLE:
+        perform_role(hull, effect);
+        break;
+    case RAFT_DO_NOTE:
+        perform_note(hull, effect);
+        break;
+    case RAFT_DO_FATAL:
+        perform_note(hull, effect);
+        hull_fail(hull, "the log contradicts the leader's at %llu",
+                  (unsigned long long)effect->first);
+        break;
+    }
+}
+
+/* What a node that is out of service may still do: tell its pilot. */
+static bool is_harmless(const struct raft_effect *effect)
+{
+    return effect->type == RAFT_DO_ROLE || effect->type == RAFT_DO_NOTE;
+}
+
+/* In order; that is the core's contract. After a failure nothing more is
+ * written or sent, since what follows may rely on what failed. */
+void hull_perform(struct hull *hull)
+{
+    for (size_t i = 0; i < hull->effects.count; i++) {
+        const struct raft_effect *effect = &hull->effects.list[i];
+        if (!hull->faulted || is_harmless(effect)) {
+            perform_one(hull, effect);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+#include "raft/hull/hull_int.h"
+
+/* Records of an APPEND follow each other and the message's first. */
+static bool records_fit(const struct raft_message *message,
+                        struct record *const *records)
+{
+    for (uint32_t i = 0; i < message->count; i++) {
+        const struct record *record = records[i];
+        if (record->index != message->first + i || record->term == 0 ||
+            record->term > message->term) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void step_message(struct hull *hull, const struct raft_message *message,
+                         struct record **records)
+{
+    uint32_t count = records == NULL ? 0 : message->count;
+    raft_term *terms = xcalloc(count + 1, sizeof(*terms));
+    uint32_t *sizes = xcalloc(count + 1, sizeof(*sizes));
+    for (uint32_t i = 0; i < count; i++) {
+        terms[i] = records[i]->term;
+        sizes[i] = (uint32_t)record_size(records[i], true);
+    }
+    hull->attached = records;
+    hull->attached_count = count;
+    struct raft_event event = {.type = RAFT_EVENT_MESSAGE,
+                               .message = message,
+                               .terms = terms,
+                               .sizes = sizes};
+    hull_step(hull, &event);
+    hull->attached = NULL;
+    hull->attached_count = 0;
+    free(terms);
+    free(sizes);
+}
+
+static void raft_receive(struct hull *hull, node_id from, struct bytes body)
+{
+    struct raft_message message = {0};
+    struct record **records = NULL;
+    if (frame_decode_raft(body, &message, &records) < 0) {
+        hull->count.frames_bad++;
+        return;
+    }
+    bool has_records = message.type == RAFT_APPEND && message.count > 0;
+    if (message.from != from || message.to != hull->self ||
+        (has_records && !records_fit(&message, records))) {
+        hull->count.frames_bad++;
+    } else {
+        step_message(hull, &message, has_records ? records : NULL);
+    }
+    if (records != NULL) {
+        frame_records_free(records, message.count);
+    }
+}
+
+void hull_receive(struct hull *hull, raft_time now, struct bytes frame)
+{
+    struct frame_header header;
+    const char *why;
+    if (frame_header_decode(frame, &header, &why) != 1 ||
+        header.to != hull->self || header.from == hull->self ||
+        !hull_is_member(hull, header.from)) {
+        hull->count.frames_bad++;
+        return;
+    }
+    if (hull->faulted) {
+        return;
+    }
+    hull_enter(hull, now);
+    struct bytes body = frame_body(frame);
+    switch (header.kind) {
+    case FRAME_RAFT:
+        raft_receive(hull, header.from, body);
+        break;
+    case FRAME_FORWARD:
+        forward_receive(hull, header.from, body);
+        break;
+    case FRAME_FORWARD_REPLY:
+        forward_reply_receive(hull, header.from, body);
+        break;
+    case FRAME_NOTICE:
+        hull->pilot->notice(hull->pilot->self, header.from, body);
+        break;
+    default:
+        hull->count.frames_bad++;
+        break;
+    }
+    hull_leave(hull);
+}
