@@ -1,0 +1,220 @@
+/* logapi.c -- struct log_api over store/raftlog, segments and the syncer. */
+#include "fs/node.h"
+
+#include "fs/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t wall_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int log_append(void *self, struct record *const *records, size_t count)
+{
+    struct node *node = self;
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += record_size(records[i], records[i]->place.segment == 0);
+    }
+    struct log_row *rows = calloc(count, sizeof *rows);
+    uint8_t *bytes = malloc(total == 0 ? 1 : total);
+    if (rows == NULL || bytes == NULL) {
+        abort();
+    }
+    uint8_t *at = bytes;
+    for (size_t i = 0; i < count; i++) {
+        const struct record *record = records[i];
+        bool inside = record->place.segment == 0;
+        size_t size = record_size(record, inside);
+        record_encode(record, inside, at);
+        rows[i] = (struct log_row){
+            .index = record->index,
+            .term = record->term,
+            .size = (uint32_t)record_size(record, true),
+            .bytes = {.data = at, .size = size},
+            .place = {.segment = record->place.segment,
+                      .position = record->place.position},
+            .payload_size = inside ? 0 : (uint32_t)record->payload_size,
+        };
+        at += size;
+    }
+    int rc = raftlog_append(node->log, rows, count);
+    free(bytes);
+    free(rows);
+    return rc;
+}
+
+static int log_truncate(void *self, raft_index from)
+{
+    struct node *node = self;
+    node->sync.truncated = true;
+    return raftlog_truncate(node->log, from, wall_ns());
+}
+
+static int log_save(void *self, raft_term term, node_id vote)
+{
+    struct node *node = self;
+    return raftlog_save_vote(node->log, term, vote);
+}
+
+/* The encoding ends with the payload, so a record whose payload lies in a
+ * segment is whole again when the two are put one behind the other. */
+static int decode_with_segment(struct node *node, const struct log_row *row,
+                               struct record **out)
+{
+    size_t size = row->bytes.size + row->payload_size;
+    uint8_t *whole = malloc(size);
+    if (whole == NULL) {
+        abort();
+    }
+    memcpy(whole, row->bytes.data, row->bytes.size);
+    int rc = segments_read_checked(node->segments, row->place,
+                                   whole + row->bytes.size,
+                                   row->payload_size);
+    size_t used;
+    if (rc == 0 && record_decode((struct bytes){.data = whole, .size = size},
+                                 true, out, &used) < 0) {
+        rc = store_fail(STORE_CORRUPT, "log record %llu cannot be decoded",
+                        (unsigned long long)row->index);
+    }
+    free(whole);
+    return rc;
+}
+
+static int log_read(void *self, raft_index index, struct record **out)
+{
+    struct node *node = self;
+    struct log_row row;
+    size_t used;
+    int rc = raftlog_read(node->log, index, &row);
+    if (rc < 0) {
+        return rc;
+    }
+    if (row.place.segment != 0) {
+        rc = decode_with_segment(node, &row, out);
+    } else if (record_decode((struct bytes){.data = row.bytes.data,
+                                            .size = row.bytes.size},
+                             true, out, &used) < 0) {
+        rc = store_fail(STORE_CORRUPT, "log record %llu cannot be decoded",
+                        (unsigned long long)index);
+    }
+    if (rc == 0) {
+        (*out)->place = (struct record_place){.segment = row.place.segment,
+                                              .position = row.place.position};
+    }
+    return rc;
+}
+
+static int log_compact(void *self, raft_index upto)
+{
+    struct node *node = self;
+    int rc = raftlog_compact(node->log, upto, 4096);
+    if (rc >= 0 && tree_begin(node->tree) == 0) {
+        rc = tree_results_trim(node->tree, upto);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static void log_sync(void *self, raft_token token)
+{
+    struct node *node = self;
+    int fds[SYNCER_FDS_MAX];
+    int count = segment_writer_dirty(node->staging, fds, SYNCER_FDS_MAX - 1);
+    fds[count++] = raftlog_wal_fd(node->log);
+    node->sync.last = raftlog_last(node->log);
+    node->sync.truncated = false;
+    syncer_submit(node->syncer, token, fds, count);
+}
+
+void logapi_synced(struct node *node)
+{
+    pthread_mutex_lock(&node->sync.lock);
+    bool done = node->sync.done;
+    uint64_t token = node->sync.done_token;
+    int status = node->sync.done_status;
+    node->sync.done = false;
+    pthread_mutex_unlock(&node->sync.lock);
+    if (!done) {
+        return;
+    }
+    segment_writer_synced(node->staging);
+    if (status == 0 && !node->sync.truncated) {
+        raftlog_durable(node->log, node->sync.last);
+    }
+    hull_log_durable(node->hull, node_now(), token, status);
+}
+
+void logapi_fill(struct node *node)
+{
+    node->log_api = (struct log_api){
+        .self = node,
+        .append = log_append,
+        .truncate = log_truncate,
+        .save = log_save,
+        .read = log_read,
+        .compact = log_compact,
+        .sync = log_sync,
+    };
+}
+
+/* The largest time stamp this node has seen: of the last record, or of the tree
+ * when the log is empty. */
+static int last_time(struct node *node, uint64_t *time_ns)
+{
+    *time_ns = tree_time_ns(node->tree);
+    struct record *record;
+    uint64_t last = raftlog_last(node->log);
+    int rc = last == 0 ? STORE_NOT_FOUND : log_read(node, last, &record);
+    if (rc == STORE_NOT_FOUND) {
+        return 0;
+    }
+    if (rc == 0) {
+        if (record->time_ns > *time_ns) {
+            *time_ns = record->time_ns;
+        }
+        record_unref(record);
+    }
+    return rc;
+}
+
+int logapi_boot(struct node *node, const struct log_head *head)
+{
+    uint64_t time_ns;
+    int rc = last_time(node, &time_ns);
+    if (rc < 0) {
+        return rc;
+    }
+    struct raft_boot boot = {
+        .now = node_now(),
+        .term = head->term,
+        .vote = head->vote,
+        .base_index = head->base_index,
+        .base_term = head->base_term,
+        .applied = tree_applied(node->tree),
+        .count = head->count,
+        .terms = head->terms,
+        .sizes = head->sizes,
+    };
+    boot.members.count = node->config.node_count;
+    for (uint32_t i = 0; i < node->config.node_count; i++) {
+        boot.members.list[i] = (struct raft_member){
+            .id = node->config.nodes[i].id, .voter = true};
+    }
+    struct hull_options options;
+    hull_options_default(&options);
+    options.raft.self = node->self;
+    options.raft.boot = node->boot;
+    options.raft.seed = node->boot;
+    options.raft.heartbeat_us = node->config.heartbeat_ms * 1000;
+    options.raft.election_us = node->config.election_ms * 1000;
+    options.raft.lease_us = node->config.lease_ms * 1000;
+    node->hull = hull_new(&options, &boot, time_ns, &node->pilot,
+                          &node->log_api);
+    return 0;
+}

@@ -1,0 +1,531 @@
+#include "fs/node.h"
+
+#include "fs/control.h"
+#include "fs/log.h"
+#include "store/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TICK_MS = 100 };
+
+raft_time node_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (raft_time)now.tv_sec * 1000000u + (raft_time)now.tv_nsec / 1000u;
+}
+
+void node_fault(struct node *node, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!node->faulted) {
+        node->faulted = true;
+        log_event(LOG_ERROR, "node out of service", "why=\"%s\"", text);
+    }
+    /* Not from inside the hull: the loop does it before it sleeps. */
+    if (node->fault_pending[0] == '\0') {
+        snprintf(node->fault_pending, sizeof node->fault_pending, "%s", text);
+    }
+}
+
+/* --- wake-ups of the loop --- */
+
+static void on_log_synced(void *arg, uint64_t token, int status)
+{
+    struct node *node = arg; /* on the log thread */
+    pthread_mutex_lock(&node->sync.lock);
+    node->sync.done = true;
+    node->sync.done_token = token;
+    node->sync.done_status = status;
+    pthread_mutex_unlock(&node->sync.lock);
+    uv_async_send(&node->synced);
+}
+
+static void on_background_wake(void *arg)
+{
+    struct node *node = arg; /* on the background thread */
+    uv_async_send(&node->background);
+}
+
+static void on_synced(uv_async_t *async)
+{
+    struct node *node = async->data;
+    if (node->hull != NULL) {
+        logapi_synced(node);
+    }
+}
+
+static void background_step(struct node *node)
+{
+    uint64_t durable = node->tree_durable;
+    int rc = reclaim_step(node->reclaim, &durable);
+    if (rc < 0) {
+        node_fault(node, "background work failed: %s", store_error_text());
+        rc = 0;
+    }
+    if (durable > node->tree_durable) {
+        node->tree_durable = durable;
+        hull_tree_durable(node->hull, node_now(), durable);
+    }
+    if (rc == 0) {
+        uv_idle_stop(&node->again);
+        node->again_running = false;
+    }
+}
+
+static void on_again(uv_idle_t *idle)
+{
+    background_step(idle->data);
+}
+
+/* An idle handle keeps the loop turning, so that work in slices goes on between
+ * requests, not instead of them. */
+static void on_background(uv_async_t *async)
+{
+    struct node *node = async->data;
+    if (!node->again_running && !node->stopping) {
+        node->again_running = true;
+        uv_idle_start(&node->again, on_again);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    hull_tick(node->hull, node_now());
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    requests_tick(node);
+    if (!requests_need_tick(node)) {
+        uv_timer_stop(timer);
+        node->tick_running = false;
+    }
+}
+
+void node_want_tick(struct node *node)
+{
+    if (!node->tick_running) {
+        node->tick_running = true;
+        uv_timer_start(&node->tick, on_tick, 1, TICK_MS);
+    }
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    session_tick(node);
+    node_tell_ready(node);
+}
+
+static void set_timer(struct node *node)
+{
+    raft_time deadline = hull_deadline(node->hull), now = node_now();
+    if (deadline == UINT64_MAX) {
+        uv_timer_stop(&node->timer);
+        return;
+    }
+    uint64_t ms = deadline <= now ? 0 : (deadline - now + 999) / 1000;
+    uv_update_time(&node->loop);
+    uv_timer_start(&node->timer, on_timer, ms, 0);
+}
+
+/* Before the loop sleeps: one log write, one frame per peer, one commit for all
+ * that came in during this turn. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct node *node = prepare->data;
+    if (node->fault_pending[0] != '\0') {
+        hull_fault(node->hull, node_now(), node->fault_pending);
+        node->fault_pending[0] = '\0';
+    }
+    hull_flush(node->hull, node_now());
+    set_timer(node);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct node *node = handle->data;
+    log_event(LOG_INFO, "signal", "number=%d", number);
+    node_stop(node);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    log_reopen();
+    (void)handle;
+}
+
+void node_stop(struct node *node)
+{
+    if (!node->stopping) {
+        node->stopping = true;
+        uv_stop(&node->loop);
+    }
+}
+
+/* --- opening --- */
+
+static int fail(char why[512], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static int fail(char why[512], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, 512, format, args);
+    va_end(args);
+    return 111;
+}
+
+static int read_config(struct node *node, char why[512])
+{
+    char path[4096], error[256];
+    snprintf(path, sizeof path, "%s/raftfs.json", node->options.datadir);
+    if (config_read(path, &node->config, error) < 0) {
+        return fail(why, "%s: %s", path, error);
+    }
+    node->self = config_node_id(node->config.name);
+    if (node->options.op_timeout_ms == 0) {
+        node->options.op_timeout_ms = node->config.op_timeout_ms;
+    }
+    return 0;
+}
+
+static const char *path_in(const struct node *node, const char *name,
+                           char path[4096])
+{
+    snprintf(path, 4096, "%s/%s", node->options.datadir, name);
+    return path;
+}
+
+static int open_store(struct node *node, struct log_head *head)
+{
+    char path[4096];
+    int rc = segments_open(path_in(node, "segments", path), &node->segments);
+    if (rc == 0) {
+        rc = raftlog_open(path_in(node, "log.db", path), node->segments,
+                          &node->log, head);
+    }
+    if (rc == 0) {
+        rc = tree_open(path_in(node, "tree.db", path), node->segments,
+                       &node->tree);
+    }
+    if (rc == 0) {
+        rc = segment_writer_open(node->segments, &node->staging);
+    }
+    if (rc == 0) {
+        rc = apply_open(node->tree, &node->apply);
+    }
+    if (rc == 0) {
+        rc = syncer_start(on_log_synced, node, &node->syncer);
+    }
+    if (rc == 0) {
+        struct reclaim_options options;
+        reclaim_options_default(&options);
+        rc = reclaim_start(node->options.datadir, node->segments, node->log,
+                           node->tree, &options, on_background_wake, node,
+                           &node->reclaim);
+    }
+    return rc;
+}
+
+/* The tree may be ahead of the log: it applies what a majority has on disk, and
+ * this node's own log may have lost its unsynced end in a power loss. What the
+ * tree has applied is committed, so the log goes on from there. And the tree as
+ * it is now must be durable before anybody relies on its applied index. */
+static int settle(struct node *node, struct log_head *head)
+{
+    uint64_t applied = tree_applied(node->tree);
+    int fd = tree_wal_fd(node->tree);
+    if (fd < 0 || fdatasync(fd) < 0) {
+        return store_fail_errno(errno, "cannot sync tree.db");
+    }
+    node->tree_durable = applied;
+    if (raftlog_last(node->log) >= applied) {
+        return 0;
+    }
+    log_event(LOG_WARN, "log is behind the tree",
+              "last=%" PRIu64 " applied=%" PRIu64, raftlog_last(node->log),
+              applied);
+    int rc = raftlog_reset(node->log, applied, tree_applied_term(node->tree));
+    head->base_index = applied;
+    head->base_term = tree_applied_term(node->tree);
+    head->count = 0;
+    return rc;
+}
+
+static int check_identity(const struct node *node, const struct log_head *head,
+                          char why[512])
+{
+    if (head->cluster_id != node->config.cluster_id) {
+        return fail(why,
+                    "log.db belongs to cluster %016" PRIx64
+                    ", raftfs.json says cluster_id %016" PRIx64,
+                    head->cluster_id, node->config.cluster_id);
+    }
+    if (head->node != node->self) {
+        return fail(why, "log.db was made for another node than \"%s\"",
+                    node->config.name);
+    }
+    return 0;
+}
+
+static void init_handles(struct node *node)
+{
+    uv_loop_t *loop = &node->loop;
+    uv_loop_init(loop);
+    node->loop_open = true;
+    uv_prepare_init(loop, &node->prepare);
+    uv_timer_init(loop, &node->timer);
+    uv_timer_init(loop, &node->tick);
+    uv_timer_init(loop, &node->second);
+    uv_async_init(loop, &node->synced, on_synced);
+    uv_async_init(loop, &node->background, on_background);
+    uv_idle_init(loop, &node->again);
+    uv_signal_init(loop, &node->sigterm);
+    uv_signal_init(loop, &node->sigint);
+    uv_signal_init(loop, &node->sighup);
+    node->prepare.data = node->timer.data = node->tick.data =
+        node->second.data = node->synced.data = node->background.data =
+            node->again.data = node->sigterm.data = node->sigint.data =
+                node->sighup.data = node;
+    node->second.timer_cb = on_second;
+}
+
+static void start_handles(struct node *node)
+{
+    uv_prepare_start(&node->prepare, on_prepare);
+    uv_timer_start(&node->second, on_second, 0, 1000);
+    uv_signal_start(&node->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&node->sigint, on_signal, SIGINT);
+    uv_signal_start(&node->sighup, on_hangup, SIGHUP);
+}
+
+/* --- network --- */
+
+static void on_frame(void *self, struct bytes frame)
+{
+    struct node *node = self;
+    if (node->hull == NULL) {
+        return; /* closing */
+    }
+    hull_receive(node->hull, node_now(), frame);
+}
+
+static void on_transport_note(void *self, const char *severity,
+                              const char *code, node_id peer, const char *text)
+{
+    struct node *node = self;
+    int level = strcmp(severity, "error") == 0  ? LOG_ERROR
+                : strcmp(severity, "warn") == 0 ? LOG_WARN
+                                                : LOG_INFO;
+    log_event(level, code, "peer=%s text=\"%s\"",
+              peer == 0 ? "-" : config_node_name(&node->config, peer), text);
+}
+
+static int open_transport(struct node *node, char why[512])
+{
+    struct transport_options options;
+    struct transport_calls calls = {
+        .self = node, .receive = on_frame, .note = on_transport_note};
+    char error[256] = "";
+    transport_options_default(&options);
+    options.cluster_id = node->config.cluster_id;
+    options.self = node->self;
+    options.boot = node->boot;
+    snprintf(options.name, sizeof options.name, "%s", node->config.name);
+    if (node->config.listen[0] != '\0') {
+        config_split_address(node->config.listen, options.listen_host,
+                             options.listen_port);
+    }
+    for (uint32_t i = 0; i < node->config.node_count; i++) {
+        const struct config_node *peer = &node->config.nodes[i];
+        if (peer->id == node->self) {
+            continue;
+        }
+        struct transport_peer *to = &options.peers[options.peer_count++];
+        to->id = peer->id;
+        snprintf(to->name, sizeof to->name, "%s", peer->name);
+        config_split_address(peer->address, to->host, to->port);
+    }
+    int rc = transport_open(&node->loop, &options, &calls, &node->transport,
+                            error);
+    return rc < 0 ? fail(why, "%s", error) : 0;
+}
+
+int node_open(struct node *node, const struct daemon_options *options,
+              char why[512])
+{
+    struct log_head head = {0};
+    node->options = *options;
+    node->started = node->leaderless_since = node_now();
+    node->started_wall = time(NULL);
+    pthread_mutex_init(&node->sync.lock, NULL);
+    if (getrandom(&node->boot, sizeof node->boot, 0) != sizeof node->boot) {
+        return fail(why, "getrandom: %s", strerror(errno));
+    }
+    node->boot |= 1;
+    node->requests.next_serial = 1;
+    config_init(&node->config);
+    int rc = read_config(node, why);
+    if (rc != 0) {
+        return rc;
+    }
+    init_handles(node);
+    pilot_fill(node);
+    logapi_fill(node);
+    rc = open_store(node, &head);
+    if (rc < 0) {
+        rc = fail(why, "%s", store_error_text());
+        goto out;
+    }
+    rc = check_identity(node, &head, why);
+    if (rc != 0) {
+        goto out;
+    }
+    rc = settle(node, &head);
+    if (rc == 0) {
+        rc = logapi_boot(node, &head);
+    }
+    if (rc < 0) {
+        rc = fail(why, "%s", store_error_text());
+        goto out;
+    }
+    rc = open_transport(node, why);
+    if (rc == 0 && control_open(&node->loop, options->datadir, node_control,
+                                node, &node->control) < 0) {
+        rc = fail(why, "cannot listen on %s/control.sock", options->datadir);
+    }
+    if (rc == 0 && options->mountpoint != NULL) {
+        rc = fuse_open(node, why);
+    }
+out:
+    free(head.terms);
+    free(head.sizes);
+    return rc;
+}
+
+/* --- running and closing --- */
+
+int node_run(struct node *node)
+{
+    start_handles(node);
+    if (node->fuse != NULL && fuse_start(node) < 0) {
+        log_event(LOG_ERROR, "fuse descriptor cannot be watched", "rc=111");
+        return 111;
+    }
+    uv_run(&node->loop, UV_RUN_DEFAULT);
+    return node->exit_code;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static void on_transport_closed(void *arg)
+{
+    bool *closed = arg;
+    *closed = true;
+}
+
+/* From here on nothing but the closing of handles happens on the loop. */
+static void stop_handles(struct node *node)
+{
+    uv_prepare_stop(&node->prepare);
+    uv_timer_stop(&node->timer);
+    uv_timer_stop(&node->tick);
+    uv_timer_stop(&node->second);
+    uv_idle_stop(&node->again);
+    if (node->fuse_watched) {
+        uv_poll_stop(&node->fuse_poll);
+    }
+}
+
+static void close_network(struct node *node)
+{
+    bool closed = node->transport == NULL;
+    if (node->control != NULL) {
+        control_close(node->control);
+    }
+    if (node->transport != NULL) {
+        transport_close(node->transport, on_transport_closed, &closed);
+    }
+    while (!closed && uv_run(&node->loop, UV_RUN_ONCE) != 0) {
+    }
+    node->transport = NULL;
+}
+
+static void close_store(struct node *node)
+{
+    if (node->reclaim != NULL) {
+        reclaim_stop(node->reclaim);
+    }
+    if (node->syncer != NULL) {
+        syncer_stop(node->syncer);
+    }
+    if (node->apply != NULL) {
+        if (!node->faulted && (apply_flush(node->apply) < 0 ||
+                               tree_commit(node->tree) < 0)) {
+            log_event(LOG_ERROR, "tree cannot be written", "why=\"%s\"",
+                      store_error_text());
+        }
+        apply_close(node->apply);
+    }
+    if (node->tree != NULL) {
+        tree_close(node->tree);
+    }
+    if (node->staging != NULL) {
+        segment_writer_close(node->staging);
+    }
+    if (node->log != NULL) {
+        raftlog_close(node->log);
+    }
+    if (node->segments != NULL) {
+        segments_close(node->segments);
+    }
+}
+
+void node_close(struct node *node)
+{
+    node->stopping = true;
+    if (node->loop_open) {
+        stop_handles(node);
+    }
+    requests_stop(node);
+    if (node->hull != NULL) {
+        hull_free(node->hull); /* answers what waits */
+        node->hull = NULL;
+    }
+    fuse_close(node);
+    if (node->loop_open) {
+        close_network(node);
+        uv_walk(&node->loop, close_handle, NULL);
+        uv_run(&node->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&node->loop);
+    }
+    close_store(node);
+    session_release(&node->session);
+    openfiles_release(&node->openfiles);
+    blob_release(&node->read_buffer);
+    config_release(&node->config);
+    pthread_mutex_destroy(&node->sync.lock);
+}

@@ -1,0 +1,168 @@
+/* node.h -- a running node: every part of it, tied to one loop.
+ *
+ * This is the only place where the rooms meet. The loop thread owns everything
+ * in here; the log thread (store/syncer) and the background thread
+ * (store/reclaim) only wake it.
+ *
+ *   FUSE descriptor, sockets, timers, wake-ups
+ *        -> handlers queue in the hull -> hull_flush() before the loop sleeps
+ *        -> log writes, frames, applies, replies
+ */
+#ifndef FS_NODE_H
+#define FS_NODE_H
+
+#include "fs/request.h"
+
+#include "fs/apply.h"
+#include "fs/daemon.h"
+#include "fs/openfiles.h"
+#include "fs/session.h"
+#include "raft/hull/hull.h"
+#include "raft/json/config.h"
+#include "raft/uv/transport.h"
+#include "store/error.h"
+#include "store/raftlog.h"
+#include "store/reclaim.h"
+#include "store/syncer.h"
+#include "store/tree.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <uv.h>
+
+struct control;
+
+enum {
+    DIGEST_EVERY = 64,  /* records between two points of comparison */
+    DIGEST_RING = 1024, /* points that a leader remembers */
+};
+
+struct digest_point {
+    raft_index index;
+    uint64_t digest;
+};
+
+/* See fs/ops_file.c. */
+enum { KNOWN_CONTENTS = 1 << 16 };
+struct known_contents {
+    uint64_t ino, version;
+};
+
+struct node {
+    struct daemon_options options;
+    struct config config;
+    node_id self;
+    uint64_t boot;
+    raft_time started;
+    time_t started_wall;
+
+    uv_loop_t loop;
+    uv_prepare_t prepare; /* hull_flush() before every sleep */
+    uv_timer_t timer;     /* hull_deadline() */
+    uv_timer_t tick;      /* 100 ms while a request needs it */
+    uv_timer_t second;    /* sessions, space */
+    uv_async_t synced;    /* from the log thread */
+    uv_async_t background;/* from the background thread */
+    uv_signal_t sigterm, sigint, sighup;
+    uv_poll_t fuse_poll;
+    uv_idle_t again;      /* more background work at once */
+    bool tick_running, again_running, stopping, loop_open, fuse_watched;
+
+    /* store */
+    struct segments *segments;
+    struct segment_writer *staging;
+    struct raftlog *log;
+    struct tree *tree;
+    struct reclaim *reclaim;
+    struct syncer *syncer;
+    uint64_t tree_durable;
+
+    /* the sync under way; the log thread writes its outcome */
+    struct {
+        raft_index last;    /* of the log when it began */
+        bool truncated;     /* the log was cut since */
+        uint64_t done_token;/* guarded by lock */
+        int done_status;    /* guarded by lock */
+        bool done;          /* guarded by lock */
+        pthread_mutex_t lock;
+    } sync;
+
+    /* raft */
+    struct hull *hull;
+    struct pilot pilot;
+    struct log_api log_api;
+    struct transport *transport;
+    enum raft_role role;
+    raft_term term;
+    node_id leader;
+    raft_time leader_since, leaderless_since;
+    bool faulted;
+    char fault_pending[256]; /* not yet told to the hull */
+
+    /* fs */
+    struct apply *apply;
+    struct session_keeper session;
+    struct requests requests;
+    struct openfiles openfiles;
+    struct digest_point digests[DIGEST_RING];
+    struct digest_point last_digest;
+    struct control *control;
+    pid_t comm_pid; /* whose name is in comm */
+    raft_time comm_checked;
+    char comm[16];
+
+    /* FUSE */
+    struct fuse_session *fuse;
+    struct fuse_buf fuse_buffer;
+    struct blob read_buffer;
+    struct known_contents known[KNOWN_CONTENTS];
+    bool mounted;
+
+    int ready_fd; /* tells the shell that waits; -1 when told */
+    int exit_code;
+};
+
+/* CLOCK_BOOTTIME in us: read anew each time, leases depend on it. */
+raft_time node_now(void);
+
+/* Opens stores and network as the configuration says; *why is a sentence for
+ * the person at the shell. 0 or an exit code. */
+int node_open(struct node *node, const struct daemon_options *options,
+              char why[512]);
+/* Runs until stopped; returns the exit code. */
+int node_run(struct node *node);
+/* Asks node_run() to return. */
+void node_stop(struct node *node);
+void node_close(struct node *node);
+
+/* Tells the shell that waits, once, when the mount is usable or will not be
+ * within READY_PATIENCE. fs/daemon.c */
+void node_tell_ready(struct node *node);
+/* Runs requests_tick() every 100 ms until nobody needs it. */
+void node_want_tick(struct node *node);
+/* Takes the node out of service: the disk or the tree cannot be trusted. */
+void node_fault(struct node *node, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Why a change cannot be made at present; NULL when it can. For people. */
+const char *node_why_not_writable(const struct node *node, char text[256]);
+
+/* fs/pilot.c, fs/logapi.c */
+void pilot_fill(struct node *node);
+void logapi_fill(struct node *node);
+void logapi_synced(struct node *node); /* on the loop, after a wake-up */
+/* Reads what the hull needs to start; frees nothing of node on failure. */
+int logapi_boot(struct node *node, const struct log_head *head);
+/* Bytes of a session keep-alive, and what the leader makes of it. */
+void pilot_notice(void *self, node_id from, struct bytes body);
+
+/* fs/fuse.c */
+int fuse_open(struct node *node, char why[512]);
+int fuse_start(struct node *node); /* watch the descriptor */
+void fuse_close(struct node *node);
+extern const struct fuse_lowlevel_ops fuse_operations;
+
+/* fs/status.c: new references */
+json_t *status_json(struct node *node);
+json_t *node_control(void *arg, const json_t *request);
+
+#endif

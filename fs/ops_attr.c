@@ -1,0 +1,178 @@
+/* ops_attr.c -- requests about attributes. */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+enum { ROOT_PATIENCE_US = 500000 };
+
+static void do_getattr(struct request *request,
+                       const struct hull_result *result)
+{
+    (void)result;
+    reply_attr(request, request->ino);
+}
+
+/* The root must answer without a quorum, or `df`, `mountpoint` and an `ls` of
+ * the parent directory would hang or fail (docs/decisions/0009). */
+static void root_failed(struct request *request, int error)
+{
+    if (error == EINTR) {
+        fuse_reply_err(request->fuse, error);
+    } else {
+        reply_attr(request, request->ino);
+    }
+}
+
+static void getattr_root(struct request *request)
+{
+    struct node *node = request->node;
+    if (hull_leader(node->hull) == 0) {
+        reply_attr(request, request->ino);
+        request_free(request);
+        return;
+    }
+    request->failed = root_failed;
+    request_read_until(request, node_now() + ROOT_PATIENCE_US);
+}
+
+void op_getattr(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    (void)file;
+    struct node *node = ops_node(fuse);
+    if (virtual_getattr(node, fuse, ino)) {
+        return;
+    }
+    struct request *request = request_new(node, fuse, do_getattr);
+    if (request == NULL) {
+        return;
+    }
+    request->ino = ino;
+    if (ino == TREE_ROOT) {
+        getattr_root(request);
+    } else {
+        request_read(request);
+    }
+}
+
+static int64_t ns_of(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static uint32_t set_of(int to_set)
+{
+    static const struct {
+        int fuse;
+        uint32_t set;
+    } pairs[] = {
+        {FUSE_SET_ATTR_MODE, SET_MODE},
+        {FUSE_SET_ATTR_UID, SET_UID},
+        {FUSE_SET_ATTR_GID, SET_GID},
+        {FUSE_SET_ATTR_SIZE, SET_SIZE},
+        {FUSE_SET_ATTR_ATIME, SET_ATIME},
+        {FUSE_SET_ATTR_MTIME, SET_MTIME},
+        {FUSE_SET_ATTR_ATIME_NOW, SET_ATIME_NOW},
+        {FUSE_SET_ATTR_MTIME_NOW, SET_MTIME_NOW},
+    };
+    uint32_t set = 0;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (to_set & pairs[i].fuse) {
+            set |= pairs[i].set;
+        }
+    }
+    return set;
+}
+
+static void do_setattr(struct request *request,
+                       const struct hull_result *result)
+{
+    (void)result;
+    reply_attr(request, request->ino);
+}
+
+void op_setattr(fuse_req_t fuse, fuse_ino_t ino, struct stat *attr, int to_set,
+                struct fuse_file_info *file)
+{
+    (void)file;
+    if (virtual_is(ino)) {
+        fuse_reply_err(fuse, EPERM);
+        return;
+    }
+    struct command command = {
+        .op = OP_SETATTR,
+        .ino = ino,
+        .set = set_of(to_set),
+        .mode = attr->st_mode,
+        .new_uid = attr->st_uid,
+        .new_gid = attr->st_gid,
+        .size = (uint64_t)attr->st_size,
+        .atime = ns_of(attr->st_atim),
+        .mtime = ns_of(attr->st_mtim),
+    };
+    struct request *request = request_new(ops_node(fuse), fuse, do_setattr);
+    if (request == NULL) {
+        return;
+    }
+    request->ino = ino;
+    if (command.set == 0) {
+        request_read(request);
+    } else {
+        request_command(request, &command, (struct bytes){0});
+    }
+}
+
+static void do_readlink(struct request *request,
+                        const struct hull_result *result)
+{
+    (void)result;
+    char target[COMMAND_TARGET_MAX + 1];
+    struct view view;
+    int rc = tree_symlink_get(request->node->tree, request->ino, &view);
+    if (rc < 0) {
+        fuse_reply_err(request->fuse, ops_errno(request->node, rc));
+        return;
+    }
+    size_t size = view.size < sizeof target ? view.size : sizeof target - 1;
+    memcpy(target, view.data, size);
+    target[size] = '\0';
+    fuse_reply_readlink(request->fuse, target);
+}
+
+void op_readlink(fuse_req_t fuse, fuse_ino_t ino)
+{
+    struct request *request = request_new(ops_node(fuse), fuse, do_readlink);
+    if (request != NULL) {
+        request->ino = ino;
+        request_read(request);
+    }
+}
+
+/* Answered by this node alone, so that `df` never hangs: the room of its own
+ * disk. */
+void op_statfs(fuse_req_t fuse, fuse_ino_t ino)
+{
+    (void)ino;
+    struct node *node = ops_node(fuse);
+    struct statvfs disk;
+    struct tree_usage usage;
+    if (statvfs(node->options.datadir, &disk) < 0) {
+        fuse_reply_err(fuse, EIO);
+        return;
+    }
+    tree_get_usage(node->tree, &usage);
+    struct statvfs out = {
+        .f_bsize = 4096,
+        .f_frsize = 4096,
+        .f_blocks = disk.f_blocks * disk.f_frsize / 4096,
+        .f_bfree = disk.f_bfree * disk.f_frsize / 4096,
+        .f_bavail = disk.f_bavail * disk.f_frsize / 4096,
+        .f_files = usage.inodes + (disk.f_bavail * disk.f_frsize) / 512,
+        .f_ffree = (disk.f_bavail * disk.f_frsize) / 512,
+        .f_favail = (disk.f_bavail * disk.f_frsize) / 512,
+        .f_namemax = COMMAND_NAME_MAX,
+        .f_flag = node->options.read_only ? ST_RDONLY : 0,
+    };
+    fuse_reply_statfs(fuse, &out);
+}

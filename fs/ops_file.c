@@ -1,0 +1,340 @@
+/* ops_file.c -- requests about the contents of files.
+ *
+ * Appending descriptors are opened for direct I/O: the kernel must not put bytes
+ * into its page cache at an offset that only apply knows. All others use the
+ * page cache, whose pages the kernel drops when a look at the attributes (before
+ * each read(2), FUSE_CAP_AUTO_INVAL_DATA) shows another mtime or size.
+ */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What the pages that the kernel may hold of an inode were when it was last
+ * opened here. mtime alone is not enough: it can be set back (cp -p, rsync), so
+ * pages stay over an open only if the contents are certainly the same. */
+static bool contents_are_known(struct node *node, const struct inode *inode)
+{
+    uint64_t version = inode->data_hash ^
+                       (inode->body * 0x9e3779b97f4a7c15ull) ^
+                       (inode->size * 0xc2b2ae3d27d4eb4full);
+    struct known_contents *slot =
+        &node->known[(inode->ino * 0x9e3779b97f4a7c15ull) >> 32 &
+                     (KNOWN_CONTENTS - 1)];
+    bool known = slot->ino == inode->ino && slot->version == version;
+    *slot = (struct known_contents){.ino = inode->ino, .version = version};
+    return known;
+}
+
+static void fill_open(struct node *node, const struct inode *inode,
+                      struct fuse_file_info *file)
+{
+    bool known = contents_are_known(node, inode);
+    file->keep_cache = known;
+    file->direct_io = (file->flags & O_APPEND) != 0;
+    file->fh = 0;
+}
+
+static void reply_open(struct request *request, const struct inode *inode)
+{
+    struct node *node = request->node;
+    fill_open(node, inode, &request->file);
+    openfiles_add(&node->openfiles, inode->ino);
+    if (fuse_reply_open(request->fuse, &request->file) == -ENOENT) {
+        openfiles_drop(&node->openfiles, inode->ino); /* nobody waits */
+    }
+}
+
+/* --- create --- */
+
+/* Somebody was faster. The kernel has checked the directory, not this file: let
+ * it in where owner, group or others plainly may, else make the kernel walk the
+ * path again and do its own check. */
+static bool may_plainly_open(const struct inode *inode,
+                             const struct fuse_ctx *caller, int flags)
+{
+    int access = flags & O_ACCMODE;
+    unsigned wanted = (access != O_WRONLY ? 4u : 0) |
+                      (access != O_RDONLY ? 2u : 0);
+    unsigned mode = inode->mode;
+    if (flags & O_TRUNC) {
+        return false; /* cutting it is another command */
+    }
+    if (caller->uid == 0) {
+        return true;
+    }
+    if (caller->uid == inode->uid) {
+        mode >>= 6;
+    } else if (caller->gid == inode->gid) {
+        mode >>= 3;
+    }
+    return (mode & wanted) == wanted;
+}
+
+static void do_create(struct request *request, const struct hull_result *result)
+{
+    struct node *node = request->node;
+    struct inode inode;
+    struct fuse_entry_param entry = {.ino = result->value[VALUE_INO],
+                                     .generation = 1};
+    int rc = tree_inode_get(node->tree, entry.ino, &inode);
+    if (rc < 0) {
+        fuse_reply_err(request->fuse, ops_errno(node, rc));
+        return;
+    }
+    /* Times strictly grow, so only this very record can have made it now. */
+    bool made = inode.btime == (int64_t)tree_time_ns(node->tree);
+    if (!made && !may_plainly_open(&inode, fuse_req_ctx(request->fuse),
+                                   request->file.flags)) {
+        fuse_reply_err(request->fuse, ESTALE);
+        return;
+    }
+    stat_fill(&inode, &entry.attr);
+    fill_open(node, &inode, &request->file);
+    openfiles_add(&node->openfiles, inode.ino);
+    if (fuse_reply_create(request->fuse, &entry, &request->file) == -ENOENT) {
+        openfiles_drop(&node->openfiles, inode.ino);
+    }
+}
+
+void op_create(fuse_req_t fuse, fuse_ino_t parent, const char *name,
+               mode_t mode, struct fuse_file_info *file)
+{
+    if (virtual_is(parent)) {
+        fuse_reply_err(fuse, EPERM);
+        return;
+    }
+    if (!ops_name_ok(fuse, name)) {
+        return;
+    }
+    struct command command = {
+        .op = OP_CREATE,
+        .parent = parent,
+        .name = ops_name(name),
+        .mode = mode,
+        .flags = (uint32_t)file->flags & O_EXCL,
+    };
+    struct request *request = request_new(ops_node(fuse), fuse, do_create);
+    if (request != NULL) {
+        request->file = *file;
+        request_command(request, &command, (struct bytes){0});
+    }
+}
+
+/* --- open and release --- */
+
+static int get_openable(struct node *node, uint64_t ino, struct inode *inode)
+{
+    int rc = tree_inode_get(node->tree, ino, inode);
+    if (rc == STORE_NOT_FOUND) {
+        return ESTALE;
+    }
+    if (rc < 0) {
+        return ops_errno(node, rc);
+    }
+    /* Its last name is gone and the leader may have been told already that
+     * this node does not hold it. */
+    bool gone = inode->nlink == 0 && !openfiles_has(&node->openfiles, ino);
+    return gone ? ESTALE : 0;
+}
+
+static void do_open_cut(struct request *request,
+                        const struct hull_result *result)
+{
+    (void)result;
+    struct inode inode;
+    int error = get_openable(request->node, request->ino, &inode);
+    if (error != 0) {
+        fuse_reply_err(request->fuse, error);
+        return;
+    }
+    reply_open(request, &inode);
+}
+
+static void open_and_cut(struct request *request)
+{
+    struct command command = {
+        .op = OP_SETATTR, .ino = request->ino, .set = SET_SIZE, .size = 0};
+    request_command(request, &command, (struct bytes){0});
+}
+
+void op_open(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    struct node *node = ops_node(fuse);
+    struct inode inode;
+    if (virtual_open(node, fuse, ino, file)) {
+        return;
+    }
+    int error = get_openable(node, ino, &inode);
+    if (error != 0) {
+        fuse_reply_err(fuse, error);
+        return;
+    }
+    struct request *request = request_new(node, fuse, do_open_cut);
+    if (request == NULL) {
+        return;
+    }
+    request->ino = ino;
+    request->file = *file;
+    if ((file->flags & O_TRUNC) && S_ISREG(inode.mode)) {
+        open_and_cut(request);
+    } else {
+        reply_open(request, &inode);
+        request_free(request);
+    }
+}
+
+void op_release(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    if (virtual_release(fuse, ino, file)) {
+        return;
+    }
+    openfiles_drop(&ops_node(fuse)->openfiles, ino);
+    fuse_reply_err(fuse, 0);
+}
+
+/* --- reading --- */
+
+static void read_now(struct node *node, fuse_req_t fuse, uint64_t ino,
+                     size_t size, int64_t offset)
+{
+    struct inode inode;
+    int rc = tree_inode_get(node->tree, ino, &inode);
+    if (rc < 0) {
+        fuse_reply_err(fuse, rc == STORE_NOT_FOUND ? ESTALE
+                                                   : ops_errno(node, rc));
+        return;
+    }
+    if ((uint64_t)offset >= inode.size) {
+        fuse_reply_buf(fuse, NULL, 0);
+        return;
+    }
+    if (size > inode.size - (uint64_t)offset) {
+        size = (size_t)(inode.size - (uint64_t)offset);
+    }
+    uint8_t *bytes = blob_resize(&node->read_buffer, size);
+    rc = tree_read(node->tree, inode.body, (uint64_t)offset, bytes, size);
+    if (rc < 0) {
+        fuse_reply_err(fuse, ops_errno(node, rc));
+        return;
+    }
+    fuse_reply_buf(fuse, (const char *)bytes, size);
+}
+
+static void do_read(struct request *request, const struct hull_result *result)
+{
+    (void)result;
+    read_now(request->node, request->fuse, request->ino, request->size,
+             request->offset);
+}
+
+void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset,
+             struct fuse_file_info *file)
+{
+    struct node *node = ops_node(fuse);
+    if (virtual_read(fuse, ino, size, offset, file)) {
+        return;
+    }
+    if (node->faulted) {
+        fuse_reply_err(fuse, EIO);
+        return;
+    }
+    /* A read(2) through the page cache has asked for the attributes first, and
+     * that was the linearizable look; direct I/O has not. */
+    if ((file->flags & (O_APPEND | O_DIRECT)) == 0) {
+        read_now(node, fuse, ino, size, offset);
+        return;
+    }
+    struct request *request = request_new(node, fuse, do_read);
+    if (request != NULL) {
+        request->ino = ino;
+        request->size = size;
+        request->offset = offset;
+        request_read(request);
+    }
+}
+
+/* --- writing --- */
+
+static void do_write(struct request *request, const struct hull_result *result)
+{
+    fuse_reply_write(request->fuse, (size_t)result->value[VALUE_SIZE]);
+}
+
+void op_write(fuse_req_t fuse, fuse_ino_t ino, const char *data, size_t size,
+              off_t offset, struct fuse_file_info *file)
+{
+    if (virtual_is(ino)) {
+        fuse_reply_err(fuse, EPERM);
+        return;
+    }
+    struct command command = {
+        .op = OP_WRITE,
+        .ino = ino,
+        .offset = (uint64_t)offset,
+        .flags = (uint32_t)file->flags & O_APPEND,
+    };
+    struct request *request = request_new(ops_node(fuse), fuse, do_write);
+    if (request != NULL) {
+        request_command(request, &command,
+                        (struct bytes){.data = data, .size = size});
+    }
+}
+
+/* Every acknowledged write is on the disks of a majority already. */
+void op_flush(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    (void)ino;
+    (void)file;
+    fuse_reply_err(fuse, 0);
+}
+
+void op_fsync(fuse_req_t fuse, fuse_ino_t ino, int datasync,
+              struct fuse_file_info *file)
+{
+    (void)ino;
+    (void)datasync;
+    (void)file;
+    fuse_reply_err(fuse, ops_node(fuse)->faulted ? EIO : 0);
+}
+
+static void do_lseek(struct request *request, const struct hull_result *result)
+{
+    (void)result;
+    struct node *node = request->node;
+    struct inode inode;
+    uint64_t found;
+    int rc = tree_inode_get(node->tree, request->ino, &inode);
+    if (rc == 0) {
+        rc = tree_seek(node->tree, inode.body, (uint64_t)request->offset,
+                       inode.size, request->flags == SEEK_DATA, &found);
+    }
+    if (rc == STORE_NOT_FOUND) {
+        fuse_reply_err(request->fuse, ENXIO);
+    } else if (rc < 0) {
+        fuse_reply_err(request->fuse, ops_errno(node, rc));
+    } else {
+        fuse_reply_lseek(request->fuse, (off_t)found);
+    }
+}
+
+void op_lseek(fuse_req_t fuse, fuse_ino_t ino, off_t offset, int whence,
+              struct fuse_file_info *file)
+{
+    (void)file;
+    if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+        fuse_reply_err(fuse, EINVAL);
+        return;
+    }
+    struct request *request = request_new(ops_node(fuse), fuse, do_lseek);
+    if (request != NULL) {
+        request->ino = ino;
+        request->offset = offset;
+        request->flags = (uint32_t)whence;
+        request_read(request);
+    }
+}

@@ -1,0 +1,164 @@
+/* ops_name.c -- requests that look up, make and remove names. */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void do_lookup(struct request *request, const struct hull_result *result)
+{
+    (void)result;
+    struct dentry dentry;
+    int rc = tree_dentry_get(request->node->tree, request->ino,
+                             (struct view){.data = request->name,
+                                           .size = request->name_size},
+                             &dentry);
+    if (rc < 0) {
+        /* Names that are not there are not cached (no entry with ino 0). */
+        fuse_reply_err(request->fuse, ops_errno(request->node, rc));
+        return;
+    }
+    reply_entry(request, dentry.ino);
+}
+
+void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+{
+    struct node *node = ops_node(fuse);
+    if (virtual_lookup(node, fuse, parent, name) || !ops_name_ok(fuse, name)) {
+        return;
+    }
+    struct request *request = request_new(node, fuse, do_lookup);
+    if (request != NULL) {
+        request->ino = parent;
+        request->name_size = strlen(name);
+        memcpy(request->name, name, request->name_size);
+        request_read(request);
+    }
+}
+
+static void do_entry(struct request *request, const struct hull_result *result)
+{
+    reply_entry(request, result->value[VALUE_INO]);
+}
+
+static void do_nothing(struct request *request,
+                       const struct hull_result *result)
+{
+    (void)result;
+    fuse_reply_err(request->fuse, 0);
+}
+
+static void submit(fuse_req_t fuse, request_done *done, struct command *command)
+{
+    if (virtual_is(command->parent) || virtual_is(command->new_parent) ||
+        virtual_is(command->ino)) {
+        fuse_reply_err(fuse, EPERM);
+        return;
+    }
+    struct request *request = request_new(ops_node(fuse), fuse, done);
+    if (request != NULL) {
+        request_command(request, command, (struct bytes){0});
+    }
+}
+
+void op_mknod(fuse_req_t fuse, fuse_ino_t parent, const char *name,
+              mode_t mode, dev_t rdev)
+{
+    if (!ops_name_ok(fuse, name)) {
+        return;
+    }
+    struct command command = {
+        .op = OP_MKNOD,
+        .parent = parent,
+        .name = ops_name(name),
+        .mode = mode,
+        .rdev = rdev,
+    };
+    submit(fuse, do_entry, &command);
+}
+
+void op_mkdir(fuse_req_t fuse, fuse_ino_t parent, const char *name,
+              mode_t mode)
+{
+    if (!ops_name_ok(fuse, name)) {
+        return;
+    }
+    struct command command = {
+        .op = OP_MKDIR,
+        .parent = parent,
+        .name = ops_name(name),
+        .mode = mode,
+    };
+    submit(fuse, do_entry, &command);
+}
+
+void op_symlink(fuse_req_t fuse, const char *target, fuse_ino_t parent,
+                const char *name)
+{
+    if (!ops_name_ok(fuse, name)) {
+        return;
+    }
+    if (strlen(target) > COMMAND_TARGET_MAX) {
+        fuse_reply_err(fuse, ENAMETOOLONG);
+        return;
+    }
+    struct command command = {
+        .op = OP_SYMLINK,
+        .parent = parent,
+        .name = ops_name(name),
+        .target = ops_name(target),
+    };
+    submit(fuse, do_entry, &command);
+}
+
+void op_link(fuse_req_t fuse, fuse_ino_t ino, fuse_ino_t parent,
+             const char *name)
+{
+    if (!ops_name_ok(fuse, name)) {
+        return;
+    }
+    struct command command = {
+        .op = OP_LINK,
+        .ino = ino,
+        .parent = parent,
+        .name = ops_name(name),
+    };
+    submit(fuse, do_entry, &command);
+}
+
+void op_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+{
+    if (!ops_name_ok(fuse, name)) {
+        return;
+    }
+    struct command command = {
+        .op = OP_UNLINK, .parent = parent, .name = ops_name(name)};
+    submit(fuse, do_nothing, &command);
+}
+
+void op_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+{
+    if (!ops_name_ok(fuse, name)) {
+        return;
+    }
+    struct command command = {
+        .op = OP_RMDIR, .parent = parent, .name = ops_name(name)};
+    submit(fuse, do_nothing, &command);
+}
+
+void op_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name,
+               fuse_ino_t new_parent, const char *new_name,
+               unsigned int flags)
+{
+    if (!ops_name_ok(fuse, name) || !ops_name_ok(fuse, new_name)) {
+        return;
+    }
+    struct command command = {
+        .op = OP_RENAME,
+        .parent = parent,
+        .name = ops_name(name),
+        .new_parent = new_parent,
+        .new_name = ops_name(new_name),
+        .flags = flags,
+    };
+    submit(fuse, do_nothing, &command);
+}

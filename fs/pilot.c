@@ -1,0 +1,201 @@
+/* pilot.c -- fills struct pilot: what the hull asks of this program. */
+#include "fs/node.h"
+
+#include "fs/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+static int pilot_stage(void *self, struct record *record)
+{
+    struct node *node = self;
+    if (record->payload_size <= TREE_INLINE_MAX) {
+        return 0; /* travels and stays inside the record */
+    }
+    struct place place;
+    int rc = segment_append(node->staging,
+                            (struct view){.data = record->payload.data,
+                                          .size = record->payload.size},
+                            &place);
+    if (rc == 0) {
+        record->place = (struct record_place){.segment = place.segment,
+                                              .position = place.position};
+    }
+    return rc;
+}
+
+/* The staged bytes are forgotten with the log row that names them: the row goes
+ * to quarantine, and when it leaves there the segment's bytes are dead. */
+static int pilot_undo(void *self, const struct record *record)
+{
+    (void)self;
+    log_event(LOG_INFO, "record undone",
+              "index=%" PRIu64 " term=%" PRIu64 " serial=%" PRIu64,
+              record->index, record->term, record->serial);
+    return 0;
+}
+
+static int remember_digest(struct node *node, raft_index index)
+{
+    if (index % DIGEST_EVERY != 0) {
+        return 0;
+    }
+    int rc = apply_flush(node->apply);
+    if (rc < 0) {
+        return rc;
+    }
+    node->last_digest = (struct digest_point){
+        .index = index, .digest = tree_digest(node->tree)};
+    node->digests[(index / DIGEST_EVERY) % DIGEST_RING] = node->last_digest;
+    return 0;
+}
+
+static int pilot_apply(void *self, struct record *record,
+                       struct hull_result *result)
+{
+    struct node *node = self;
+    struct apply_result applied = {0};
+    int rc = apply_record(node->apply, record, &applied);
+    if (rc < 0) {
+        return rc;
+    }
+    result->error = applied.error;
+    static_assert(sizeof result->value == sizeof applied.value, "same values");
+    memcpy(result->value, applied.value, sizeof result->value);
+    uint64_t body = apply_last_change(node->apply)->small_body;
+    if (body != 0) {
+        reclaim_touched(node->reclaim, body);
+    }
+    return remember_digest(node, record->index);
+}
+
+static int pilot_applied(void *self, raft_index index)
+{
+    struct node *node = self;
+    (void)index;
+    int rc = apply_flush(node->apply);
+    return rc < 0 ? rc : tree_commit(node->tree);
+}
+
+static void pilot_complete(void *self, void *caller_context,
+                           enum hull_outcome outcome,
+                           const struct hull_result *result)
+{
+    struct node *node = self;
+    if (caller_context == &node->session) {
+        session_completed(node, outcome, result);
+    } else {
+        request_complete(caller_context, outcome, result);
+    }
+}
+
+static void pilot_read_ready(void *self, void *caller_context,
+                             enum hull_outcome outcome)
+{
+    (void)self;
+    request_complete(caller_context, outcome, NULL);
+}
+
+static void pilot_send(void *self, node_id to, struct frame *frame)
+{
+    struct node *node = self;
+    transport_send(node->transport, to, frame);
+}
+
+static const char *role_name(enum raft_role role)
+{
+    switch (role) {
+    case RAFT_FOLLOWER:
+        return "follower";
+    case RAFT_PRECANDIDATE:
+        return "precandidate";
+    case RAFT_CANDIDATE:
+        return "candidate";
+    case RAFT_LEADER:
+        return "leader";
+    case RAFT_FAULTED:
+        return "faulted";
+    }
+    return "unknown";
+}
+
+static void pilot_role(void *self, enum raft_role role, raft_term term,
+                       node_id leader)
+{
+    struct node *node = self;
+    if (role == RAFT_LEADER && node->role != RAFT_LEADER) {
+        session_lead(node);
+    }
+    if (leader != node->leader) {
+        raft_time now = node_now();
+        node->leader_since = now;
+        if (leader == 0) {
+            node->leaderless_since = now;
+        }
+    }
+    if (leader != node->leader || role == RAFT_LEADER ||
+        node->role == RAFT_LEADER) {
+        log_event(LOG_INFO, "role", "role=%s term=%" PRIu64 " leader=%s",
+                  role_name(role), term,
+                  leader == 0 ? "-" : config_node_name(&node->config, leader));
+    }
+    node->role = role;
+    node->term = term;
+    node->leader = leader;
+    if (leader != 0 && !node->stopping) {
+        /* Sessions have something to do now; not from inside the hull. */
+        uv_timer_start(&node->second, node->second.timer_cb, 0, 1000);
+    }
+}
+
+static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
+                              int code)
+{
+    struct node *node = self;
+    log_event(LOG_ERROR, "peer cannot sync", "node=%s index=%" PRIu64 " code=%d",
+              config_node_name(&node->config, peer), index, code);
+}
+
+static void pilot_note(void *self, const struct hull_note *note)
+{
+    static const int levels[] = {
+        [HULL_INFO] = LOG_INFO, [HULL_WARN] = LOG_WARN, [HULL_ERROR] = LOG_ERROR};
+    struct node *node = self;
+    log_event(levels[note->severity], note->code,
+              "peer=%s term=%" PRIu64 " index=%" PRIu64 " text=\"%s\"",
+              note->peer == 0 ? "-"
+                              : config_node_name(&node->config, note->peer),
+              note->term, note->index, note->text);
+    if (strcmp(note->code, "fault") == 0) {
+        node->faulted = true;
+    }
+}
+
+static uint64_t pilot_wall_ns(void *self)
+{
+    (void)self;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void pilot_fill(struct node *node)
+{
+    node->pilot = (struct pilot){
+        .self = node,
+        .stage = pilot_stage,
+        .undo = pilot_undo,
+        .apply = pilot_apply,
+        .applied = pilot_applied,
+        .complete = pilot_complete,
+        .read_ready = pilot_read_ready,
+        .send = pilot_send,
+        .notice = pilot_notice,
+        .role = pilot_role,
+        .cannot_sync = pilot_cannot_sync,
+        .note = pilot_note,
+        .wall_ns = pilot_wall_ns,
+    };
+}

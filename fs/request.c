@@ -1,0 +1,341 @@
+#include "fs/request.h"
+
+#include "fs/errno.h"
+#include "fs/log.h"
+#include "fs/node.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    REQUESTS_MAX = 8192,          /* the kernel's own limit is far below */
+    INTERRUPT_GRACE_US = 2000000, /* longer than an election */
+};
+
+struct request *request_new(struct node *node, fuse_req_t fuse,
+                            request_done *done)
+{
+    struct requests *all = &node->requests;
+    if (all->count >= REQUESTS_MAX) {
+        fuse_reply_err(fuse, EAGAIN);
+        return NULL;
+    }
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        abort();
+    }
+    request->node = node;
+    request->fuse = fuse;
+    request->done = done;
+    request->deadline =
+        node_now() + (raft_time)node->options.op_timeout_ms * 1000;
+    request->previous = all->last;
+    if (all->last != NULL) {
+        all->last->next = request;
+    } else {
+        all->first = request;
+    }
+    all->last = request;
+    all->count++;
+    return request;
+}
+
+void request_free(struct request *request)
+{
+    struct requests *all = &request->node->requests;
+    if (request->previous != NULL) {
+        request->previous->next = request->next;
+    } else {
+        all->first = request->next;
+    }
+    if (request->next != NULL) {
+        request->next->previous = request->previous;
+    } else {
+        all->last = request->previous;
+    }
+    all->count--;
+    record_unref(request->record);
+    free(request);
+}
+
+static void fail(struct request *request, int error)
+{
+    assert(error > 0);
+    if (request->failed != NULL) {
+        request->failed(request, error);
+    } else {
+        fuse_reply_err(request->fuse, error);
+    }
+    request_free(request);
+}
+
+static void succeed(struct request *request, const struct hull_result *result)
+{
+    request->done(request, result);
+    request_free(request);
+}
+
+/* A process that is being killed has SIGKILL pending in its thread, whatever the
+ * signal was that it did not handle. A caller whom we can't see counts as such:
+ * better an EINTR than a process that cannot die. */
+static bool caller_is_dying(const struct request *request)
+{
+    pid_t pid = fuse_req_ctx(request->fuse)->pid;
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *status = pid > 0 ? fopen(path, "re") : NULL;
+    if (status == NULL) {
+        return true;
+    }
+    bool dying = false;
+    while (fgets(line, sizeof line, status) != NULL) {
+        unsigned long long mask;
+        if (sscanf(line, "SigPnd: %llx", &mask) == 1 ||
+            sscanf(line, "ShdPnd: %llx", &mask) == 1) {
+            dying = dying || (mask & (1ull << 8)) != 0; /* SIGKILL is 9 */
+        }
+    }
+    fclose(status);
+    return dying;
+}
+
+static void cancel(struct request *request)
+{
+    if (request->state == REQUEST_WAITING_SESSION) {
+        fail(request, EINTR);
+        return;
+    }
+    bool waited = hull_cancel(request->node->hull, request);
+    assert(waited); /* otherwise the request would have been freed */
+}
+
+static void on_interrupt(fuse_req_t fuse, void *data)
+{
+    (void)fuse;
+    struct request *request = data;
+    request->node->requests.interrupts++;
+    request->interrupted = node_now();
+    node_want_tick(request->node);
+}
+
+static void watch_interrupt(struct request *request)
+{
+    fuse_req_interrupt_func(request->fuse, on_interrupt, request);
+}
+
+/* The lowest serial whose result this node may still need. Requests stand in the
+ * order in which they came, and so do serials, but for those that went to a new
+ * session. */
+static uint64_t lowest_serial(const struct node *node)
+{
+    uint64_t lowest = node->requests.next_serial;
+    for (struct request *r = node->requests.first; r != NULL; r = r->next) {
+        if (r->is_command && r->serial != 0 && r->serial < lowest) {
+            lowest = r->serial;
+            break;
+        }
+    }
+    return lowest;
+}
+
+static void read_comm(pid_t pid, char comm[static 16])
+{
+    char path[64];
+    comm[0] = '\0';
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *file = pid > 0 ? fopen(path, "re") : NULL;
+    if (file == NULL) {
+        return;
+    }
+    if (fgets(comm, 16, file) != NULL) {
+        comm[strcspn(comm, "\n")] = '\0';
+    }
+    fclose(file);
+}
+
+/* Asking /proc for every write of a loop would cost more than the write. */
+static void fill_caller(struct node *node, fuse_req_t fuse,
+                        struct command_caller *caller)
+{
+    const struct fuse_ctx *context = fuse_req_ctx(fuse);
+    caller->uid = context->uid;
+    caller->gid = context->gid;
+    caller->pid = (uint32_t)context->pid;
+    if (node->comm_pid != context->pid || node->comm_checked + 1000000 < node_now()) {
+        node->comm_pid = context->pid;
+        node->comm_checked = node_now();
+        read_comm(context->pid, node->comm);
+    }
+    memcpy(caller->comm, node->comm, sizeof caller->comm);
+}
+
+static void submit(struct request *request)
+{
+    struct node *node = request->node;
+    struct record *record = request->record;
+    request->record = NULL;
+    record->session = request->session = node->session.id;
+    record->serial = request->serial;
+    request->state = REQUEST_WAITING_HULL;
+    /* The hull gets a reference of its own: if the session turns out to have
+     * ended, the same bytes go to the next one. */
+    struct record *kept = record_ref(record);
+    if (hull_submit(node->hull, node_now(), record, request->deadline,
+                    request) < 0) {
+        record_unref(kept);
+        record_unref(record);
+        fail(request, node->faulted ? EIO : EAGAIN);
+        return;
+    }
+    request->record = kept;
+}
+
+void request_command(struct request *request, struct command *command,
+                     struct bytes payload)
+{
+    struct node *node = request->node;
+    if (node->options.read_only) {
+        fail(request, EROFS);
+        return;
+    }
+    uint8_t body[COMMAND_BODY_MAX];
+    request->is_command = true;
+    request->serial = node->requests.next_serial++;
+    fill_caller(node, request->fuse, &command->caller);
+    command->ack_below = lowest_serial(node);
+    size_t size = command_encode(command, body, sizeof body);
+    request->record = record_new(
+        RECORD_COMMAND, (struct bytes){.data = body, .size = size}, payload);
+    request->record->origin = node->self;
+    watch_interrupt(request);
+    if (session_is_open(node)) {
+        submit(request);
+    } else {
+        request->state = REQUEST_WAITING_SESSION;
+        node_want_tick(node);
+    }
+}
+
+void request_read_until(struct request *request, raft_time deadline)
+{
+    struct node *node = request->node;
+    if (node->options.reads_local) {
+        succeed(request, NULL);
+        return;
+    }
+    request->deadline = deadline;
+    request->state = REQUEST_WAITING_HULL;
+    watch_interrupt(request);
+    if (hull_read(node->hull, node_now(), deadline, request) < 0) {
+        fail(request, node->faulted ? EIO : EAGAIN);
+    }
+}
+
+void request_read(struct request *request)
+{
+    request_read_until(request, request->deadline);
+}
+
+/* A command of an ended session was refused by every node, and so will be every
+ * copy of it: it is certainly not done and may be sent again in a new one. */
+static bool session_had_ended(const struct request *request,
+                              const struct hull_result *result)
+{
+    struct apply_session session;
+    return request->is_command && result->error == ESTALE &&
+           !apply_session_get(request->node->apply, request->session,
+                              &session);
+}
+
+static void resubmit_in_new_session(struct request *request)
+{
+    struct node *node = request->node;
+    /* A fresh copy: records in the log and the cache are never changed. */
+    struct record *old = request->record;
+    request->record = record_new(old->code, old->body, old->payload);
+    request->record->origin = node->self;
+    record_unref(old);
+    request->session = 0;
+    session_lost(node);
+    request->state = REQUEST_WAITING_SESSION;
+    node_want_tick(node);
+}
+
+void request_complete(struct request *request, enum hull_outcome outcome,
+                      const struct hull_result *result)
+{
+    if (outcome == HULL_DONE && result != NULL) {
+        if (session_had_ended(request, result)) {
+            resubmit_in_new_session(request);
+            return;
+        }
+        if (result->error != 0) {
+            fail(request, result->error);
+            return;
+        }
+    }
+    if (outcome == HULL_DONE) {
+        succeed(request, result);
+        return;
+    }
+    if (outcome != HULL_CANCELLED) {
+        request->node->requests.timeouts++;
+    }
+    fail(request, errno_of_outcome(outcome, request->is_command));
+}
+
+void requests_session_opened(struct node *node)
+{
+    struct request *next;
+    for (struct request *r = node->requests.first; r != NULL; r = next) {
+        next = r->next;
+        if (r->is_command && r->state == REQUEST_WAITING_SESSION) {
+            submit(r);
+        }
+    }
+}
+
+static bool interrupt_is_due(const struct request *request, raft_time now)
+{
+    return request->interrupted != 0 &&
+           (now - request->interrupted >= INTERRUPT_GRACE_US ||
+            caller_is_dying(request));
+}
+
+void requests_tick(struct node *node)
+{
+    struct request *next;
+    raft_time now = node_now();
+    for (struct request *r = node->requests.first; r != NULL; r = next) {
+        next = r->next;
+        if (interrupt_is_due(r, now)) {
+            cancel(r);
+        } else if (r->state == REQUEST_WAITING_SESSION && now >= r->deadline) {
+            node->requests.timeouts++;
+            fail(r, EROFS); /* it never left this node */
+        }
+    }
+}
+
+bool requests_need_tick(const struct node *node)
+{
+    for (struct request *r = node->requests.first; r != NULL; r = r->next) {
+        if (r->interrupted != 0 || r->state == REQUEST_WAITING_SESSION) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void requests_stop(struct node *node)
+{
+    struct request *next;
+    for (struct request *r = node->requests.first; r != NULL; r = next) {
+        next = r->next;
+        if (r->state == REQUEST_WAITING_SESSION) {
+            fail(r, EIO);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+/* status.c -- what a node says about itself, as JSON, and the commands of its
+ * control socket. */
+#include "fs/node.h"
+
+#include "fs/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#ifndef RAFTFS_VERSION
+#define RAFTFS_VERSION "0.0"
+#endif
+
+static const char *role_word(enum raft_role role)
+{
+    static const char *words[] = {
+        [RAFT_FOLLOWER] = "follower",
+        [RAFT_PRECANDIDATE] = "precandidate",
+        [RAFT_CANDIDATE] = "candidate",
+        [RAFT_LEADER] = "leader",
+        [RAFT_FAULTED] = "faulted",
+    };
+    return words[role];
+}
+
+static const char *state_word(enum raft_progress_state state)
+{
+    static const char *words[] = {
+        [RAFT_PROBE] = "probe",
+        [RAFT_REPLICATE] = "replicate",
+        [RAFT_SNAPSHOT] = "behind",
+    };
+    return words[state];
+}
+
+static json_t *hex(uint64_t value)
+{
+    char text[20];
+    snprintf(text, sizeof text, "%016" PRIx64, value);
+    return json_string(text);
+}
+
+static void set_number(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static int64_t ago_ms(raft_time now, raft_time then)
+{
+    return then == 0 ? -1 : (int64_t)((now - then) / 1000);
+}
+
+static const struct raft_peer_status *
+progress_of(const struct raft_status *raft, node_id id)
+{
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        if (raft->peers[i].id == id) {
+            return &raft->peers[i];
+        }
+    }
+    return NULL;
+}
+
+static json_t *peer_json(struct node *node, const struct config_node *peer,
+                         const struct raft_status *raft, raft_time now)
+{
+    json_t *out = json_object();
+    struct transport_peer_status link = {0};
+    transport_get_status(node->transport, peer->id, &link);
+    json_object_set_new(out, "name", json_string(peer->name));
+    json_object_set_new(out, "id", hex(peer->id));
+    json_object_set_new(out, "address", json_string(peer->address));
+    json_object_set_new(out, "voter", json_true());
+    const struct raft_peer_status *progress = progress_of(raft, peer->id);
+    if (raft->role == RAFT_LEADER && progress != NULL) {
+        json_object_set_new(out, "state",
+                            json_string(state_word(progress->state)));
+        set_number(out, "match", progress->match);
+        set_number(out, "applied", progress->applied);
+        set_number(out, "lag",
+                   raft->last > progress->match ? raft->last - progress->match
+                                                : 0);
+    }
+    json_object_set_new(out, "last_contact_ms",
+                        json_integer(ago_ms(now, link.heard)));
+    json_object_set_new(out, "connected", json_boolean(link.connected));
+    json_object_set_new(out, "hears", json_boolean(link.hears));
+    json_object_set_new(out, "heard_by", json_boolean(link.heard_by));
+    json_object_set_new(out, "cut", json_boolean(link.cut));
+    json_object_set_new(
+        out, "via",
+        link.via != 0 && link.via != peer->id
+            ? json_string(config_node_name(&node->config, link.via))
+            : json_null());
+    json_object_set_new(out, "why", json_string(link.why));
+    set_number(out, "frames_sent", link.frames_sent);
+    set_number(out, "frames_received", link.frames_received);
+    set_number(out, "frames_dropped", link.frames_dropped);
+    return out;
+}
+
+static json_t *peers_json(struct node *node, const struct raft_status *raft)
+{
+    json_t *out = json_array();
+    raft_time now = node_now();
+    for (uint32_t i = 0; i < node->config.node_count; i++) {
+        if (node->config.nodes[i].id != node->self) {
+            json_array_append_new(
+                out, peer_json(node, &node->config.nodes[i], raft, now));
+        }
+    }
+    return out;
+}
+
+static json_t *sessions_json(struct node *node)
+{
+    struct apply_session sessions[64];
+    size_t count = apply_sessions(node->apply, sessions, 64);
+    uint64_t now_ns = node->pilot.wall_ns(node);
+    json_t *out = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *row = json_object();
+        set_number(row, "id", sessions[i].id);
+        json_object_set_new(row, "node", json_string(sessions[i].name));
+        set_number(row, "age_s",
+                   now_ns > sessions[i].opened_ns
+                       ? (now_ns - sessions[i].opened_ns) / 1000000000
+                       : 0);
+        json_object_set_new(row, "this_node",
+                            json_boolean(session_is_open(node) &&
+                                         sessions[i].id == node->session.id));
+        json_array_append_new(out, row);
+    }
+    return out;
+}
+
+static uint64_t file_bytes(struct node *node, const char *name)
+{
+    char path[4096];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", node->options.datadir, name);
+    return stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+static json_t *space_json(struct node *node)
+{
+    json_t *out = json_object();
+    struct statvfs disk = {0};
+    struct tree_usage usage;
+    statvfs(node->options.datadir, &disk);
+    tree_get_usage(node->tree, &usage);
+    set_number(out, "total", (uint64_t)disk.f_blocks * disk.f_frsize);
+    set_number(out, "free", (uint64_t)disk.f_bavail * disk.f_frsize);
+    set_number(out, "segments", segments_bytes(node->segments));
+    set_number(out, "log_db",
+               file_bytes(node, "log.db") + file_bytes(node, "log.db-wal"));
+    set_number(out, "tree_db",
+               file_bytes(node, "tree.db") + file_bytes(node, "tree.db-wal"));
+    set_number(out, "inodes", usage.inodes);
+    set_number(out, "bytes", usage.bytes);
+    return out;
+}
+
+static json_t *counters_json(struct node *node, const struct hull_status *hull)
+{
+    json_t *out = json_object();
+    struct reclaim_status reclaim = {0};
+    reclaim_get_status(node->reclaim, &reclaim);
+    set_number(out, "syncs", hull->syncs);
+    set_number(out, "records_written", hull->records_written);
+    set_number(out, "records_undone", hull->undone);
+    set_number(out, "forwards_sent", hull->forwards_sent);
+    set_number(out, "forwards_resent", hull->forwards_resent);
+    set_number(out, "reads_done", hull->reads_done);
+    set_number(out, "frames_bad", hull->frames_bad);
+    set_number(out, "garbage", transport_garbage(node->transport));
+    set_number(out, "interrupts", node->requests.interrupts);
+    set_number(out, "timeouts", node->requests.timeouts);
+    set_number(out, "sessions_opened", node->session.opened_count);
+    set_number(out, "checkpoints", reclaim.checkpoints);
+    set_number(out, "merges", reclaim.merges);
+    set_number(out, "extents_merged", reclaim.extents_merged);
+    set_number(out, "segments_removed", reclaim.segments_removed);
+    set_number(out, "bytes_reclaimed", reclaim.bytes_reclaimed);
+    return out;
+}
+
+const char *node_why_not_writable(const struct node *node, char text[256])
+{
+    struct hull_status hull;
+    hull_get_status(node->hull, node_now(), &hull);
+    double seconds =
+        (double)(node_now() - node->leaderless_since) / 1000000;
+    if (node->faulted || hull.faulted) {
+        snprintf(text, 256, "this node has taken itself out of service: %.180s",
+                 hull.fault);
+    } else if (node->options.read_only) {
+        snprintf(text, 256, "mounted read-only");
+    } else if (hull_leader(node->hull) == 0) {
+        snprintf(text, 256,
+                 "no leader for %.1f s: this node is not connected to a "
+                 "majority of the %u nodes",
+                 seconds, node->config.node_count);
+    } else if (hull.raft.role == RAFT_LEADER && !hull.raft.quorum_ok) {
+        snprintf(text, 256,
+                 "leader without contact to a majority of the %u nodes",
+                 node->config.node_count);
+    } else if (!session_is_open(node)) {
+        snprintf(text, 256, "opening a session with the leader");
+    } else {
+        return NULL;
+    }
+    return text;
+}
+
+static void set_raft(struct node *node, json_t *out,
+                     const struct hull_status *hull)
+{
+    const struct raft_status *raft = &hull->raft;
+    node_id leader = hull_leader(node->hull);
+    json_object_set_new(out, "role",
+                        json_string(hull->faulted ? "faulted"
+                                                  : role_word(raft->role)));
+    set_number(out, "term", raft->term);
+    json_object_set_new(
+        out, "leader",
+        leader == 0 ? json_null()
+                    : json_string(config_node_name(&node->config, leader)));
+    set_number(out, "first", raft->first);
+    set_number(out, "last", raft->last);
+    set_number(out, "durable", raft->durable);
+    set_number(out, "commit", raft->commit);
+    set_number(out, "applied", tree_applied(node->tree));
+    set_number(out, "tree_durable", node->tree_durable);
+    set_number(out, "trim", raft->trim);
+    json_object_set_new(out, "lease", json_boolean(raft->lease_valid));
+    json_object_set_new(out, "digest", hex(tree_digest(node->tree)));
+}
+
+json_t *status_json(struct node *node)
+{
+    json_t *out = json_object();
+    struct hull_status hull;
+    char text[256];
+    hull_get_status(node->hull, node_now(), &hull);
+    const char *why = node_why_not_writable(node, text);
+    json_object_set_new(out, "name", json_string(node->config.name));
+    json_object_set_new(out, "id", hex(node->self));
+    json_object_set_new(out, "cluster", json_string(node->config.cluster));
+    json_object_set_new(out, "cluster_id", hex(node->config.cluster_id));
+    set_number(out, "pid", (uint64_t)getpid());
+    json_object_set_new(out, "version", json_string(RAFTFS_VERSION));
+    json_object_set_new(out, "data_dir", json_string(node->options.datadir));
+    json_object_set_new(out, "mountpoint",
+                        node->options.mountpoint == NULL
+                            ? json_null()
+                            : json_string(node->options.mountpoint));
+    set_raft(node, out, &hull);
+    json_object_set_new(out, "writable", json_boolean(why == NULL));
+    json_object_set_new(out, "why", json_string(why == NULL ? "" : why));
+    set_number(out, "uptime_s", (node_now() - node->started) / 1000000);
+    json_object_set_new(out, "peers", peers_json(node, &hull.raft));
+    json_object_set_new(out, "sessions", sessions_json(node));
+    json_object_set_new(out, "space", space_json(node));
+    json_t *waiting = json_object();
+    set_number(waiting, "commands", hull.commands_waiting);
+    set_number(waiting, "reads", hull.reads_waiting);
+    set_number(waiting, "requests", node->requests.count);
+    json_object_set_new(out, "waiting", waiting);
+    json_object_set_new(out, "counters", counters_json(node, &hull));
+    return out;
+}
+
+/* --- the control socket --- */
+
+static json_t *control_error(const char *text)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "error", json_string(text));
+    return out;
+}
+
+static node_id id_of(const struct node *node, const char *name)
+{
+    for (uint32_t i = 0; name != NULL && i < node->config.node_count; i++) {
+        if (strcmp(node->config.nodes[i].name, name) == 0) {
+            return node->config.nodes[i].id;
+        }
+    }
+    return 0;
+}
+
+static json_t *control_fault(struct node *node, const json_t *request)
+{
+    const char *action =
+        json_string_value(json_object_get(request, "action"));
+    const char *name = json_string_value(json_object_get(request, "node"));
+    if (!node->options.allow_faults) {
+        return control_error(
+            "refused: this node was not started with --allow-faults");
+    }
+    if (action != NULL && strcmp(action, "heal") == 0) {
+        for (uint32_t i = 0; i < node->config.node_count; i++) {
+            transport_cut(node->transport, node->config.nodes[i].id, false);
+        }
+        return json_object();
+    }
+    bool cut = action != NULL && strcmp(action, "cut") == 0;
+    if (!cut && (action == NULL || strcmp(action, "uncut") != 0)) {
+        return control_error("a fault is cut, uncut or heal");
+    }
+    node_id id = id_of(node, name);
+    if (id == 0 || id == node->self) {
+        return control_error("no other node of this cluster has that name");
+    }
+    transport_cut(node->transport, id, cut);
+    return json_object();
+}
+
+json_t *node_control(void *arg, const json_t *request)
+{
+    struct node *node = arg;
+    const char *command =
+        json_string_value(json_object_get(request, "command"));
+    if (command == NULL) {
+        return control_error("a request needs a command");
+    }
+    if (node->hull == NULL) {
+        return control_error("the node is stopping");
+    }
+    if (strcmp(command, "status") == 0) {
+        return status_json(node);
+    }
+    if (strcmp(command, "fault") == 0) {
+        return control_fault(node, request);
+    }
+    return control_error("unknown command");
+}
