@@ -134,6 +134,7 @@ END
     wait_until 5 seen_last
     end_background
     # Whole numbers that never go back.
-    ! grep -vE '^[0-9]+$' "$BATS_TEST_TMPDIR/seen"
+    run grep -vE '^[0-9]+$' "$BATS_TEST_TMPDIR/seen"
+    [[ $status == 1 ]]
     sort -nc "$BATS_TEST_TMPDIR/seen"
 }

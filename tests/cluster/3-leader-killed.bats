@@ -39,7 +39,7 @@ load ../lib/cluster
 @test "service is back within five seconds of the leader's death" {
     cluster_up 3
     worst=0
-    for round in 1 2 3; do
+    for _ in 1 2 3; do
         leader=$(leader_name)
         # shellcheck disable=SC2046
         set -- $(others "$leader")
