@@ -27,7 +27,7 @@ struct raft_message {
     node_id from, to;
     raft_term term;  /* the sender's; in PREVOTE the term it would campaign in;
                       * a granted PREVOTE_REPLY echoes the request's, a refused
-                      * one carries the voter's (RAFT.md S10e) */
+                      * one carries the voter's */
     uint64_t boot;   /* nonce of the sender's incarnation */
 
     /* PREVOTE, VOTE: the candidate's last record.
@@ -48,7 +48,9 @@ struct raft_message {
                         * log up to here may be compacted */
 
     /* APPEND: leader's clock when sent; APPEND_REPLY: echoed. Opaque to the
-     * follower; serves ReadIndex, lease and check-quorum alike. */
+     * follower; serves ReadIndex, lease and check-quorum alike. 0 in an APPEND
+     * without records: it only tells a commit index; no answer is wanted unless
+     * it is a refusal. */
     raft_time sent;
 
     /* Replies */

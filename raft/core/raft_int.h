@@ -1,0 +1,190 @@
+/* raft_int.h -- the core's state, and what its files offer to each other.
+ *
+ * Files by idea: raft.c takes events apart, election.c decides who leads,
+ * replicate.c is the leader's side of the log and follow.c the follower's,
+ * readindex.c answers reads, lease.c knows how long we are certain to lead,
+ * transfer.c hands over, effects.c writes the list that a step returns.
+ */
+#ifndef RAFT_CORE_RAFT_INT_H
+#define RAFT_CORE_RAFT_INT_H
+
+#include "raft/core/member.h"
+#include "raft/core/raft.h"
+#include "raft/core/readindex.h"
+#include "raft/core/tail.h"
+#include "raft/core/window.h"
+#include "raft/core/writes.h"
+
+struct peer {
+    node_id id;
+    bool voter;
+    uint64_t boot;   /* its incarnation, 0: not heard yet */
+    raft_time heard; /* its last message, 0: never */
+    bool vote;       /* it granted our current pre-vote or vote */
+
+    /* What we know as leader of this term.
+     *
+     *   PROBE      where do the logs agree? One APPEND at a time.
+     *   REPLICATE  match is certain, next runs ahead, the window bounds it.
+     *   SNAPSHOT   what it needs is compacted away; heartbeats verify base.
+     *
+     *   PROBE --peer_matched--> REPLICATE --peer_refused, a stalled window,
+     *   a new incarnation--> PROBE --probe_from, leader_compacted--> SNAPSHOT
+     *   --peer_matched--> REPLICATE
+     */
+    enum raft_progress_state state;
+    raft_index match;   /* durable there and equal to ours */
+    raft_index next;    /* the next record to send */
+    raft_index applied; /* durable in its tree */
+    raft_index told;    /* the commit index it can know from what we sent */
+    raft_time acked;    /* newest of our send times that it echoed; 0: none */
+    raft_time probed;   /* when the unanswered probe left; 0: none */
+    raft_time moved;    /* the window's last progress, or its first APPEND */
+    bool noted;         /* NEEDS_SNAPSHOT was said */
+    struct window window;
+};
+
+struct raft {
+    struct raft_options options;
+    struct raft_members members;
+    bool self_voter;
+    uint32_t voters;
+    uint32_t peer_count;
+    struct peer peers[RAFT_NODES_MAX]; /* everybody but us */
+    uint64_t random;
+
+    raft_time clock; /* the last event's time */
+    raft_time now;   /* the same, made strictly growing: two steps never share
+                      * a time, so "sent at or after" is an order of steps */
+    raft_time lead;  /* the most that now ever was ahead of clock */
+
+    raft_term term;
+    node_id vote;
+    raft_token term_token; /* the write that makes term and vote durable */
+    struct tail tail;
+    struct writes writes;
+    raft_index commit;
+    raft_index told;    /* the commit index that the hull knows */
+    raft_index applied; /* durable in our tree */
+    raft_index trim;    /* every member has applied up to here */
+
+    enum raft_role role;
+    node_id leader;        /* 0: unknown */
+    raft_time sticky_from; /* when a leader with a quorum was last heard */
+    raft_time election_at; /* when a follower or candidate loses patience */
+
+    /* Candidate and leader */
+    raft_time campaign_at; /* when this term's campaign began */
+    bool self_granted;     /* our own vote counts: it is durable */
+
+    /* Leader */
+    raft_index term_start; /* our TERM_START record */
+    raft_time led_since;
+    raft_time heartbeat_at;
+    raft_time vouched_since; /* every APPEND sent from here on says
+                              * quorum_ok, so its receivers are sticky */
+    node_id transfer_to;     /* 0: no transfer under way */
+    raft_time transfer_until;
+    bool lease_off;          /* a TIMEOUT_NOW of this term may be anywhere:
+                              * somebody may ignore stickiness */
+    struct read_queue reads; /* leader: not confirmed yet */
+    raft_time read_round;    /* last heartbeats sent for the sake of reads */
+    struct read_queue asked; /* follower: sent to the leader */
+    uint64_t wire_id;        /* of our last READ message */
+
+    struct raft_effects *out; /* borrowed for the step */
+};
+
+/* raft.c */
+struct peer *raft_find_peer(struct raft *r, node_id id);
+/* The only function that changes role and leader: it tells the hull and
+ * settles what waited for the old state. */
+void raft_set_role(struct raft *r, enum raft_role role, node_id leader);
+/* Fails whatever waits and goes out of service. */
+void raft_fault(struct raft *r);
+
+/* effects.c */
+void emit_save(struct raft *r);
+void emit_undo(struct raft *r, raft_index first, raft_index last);
+void emit_truncate(struct raft *r, raft_index from);
+/* The records are in the tail already; skip is for RAFT_FROM_MESSAGE. */
+void emit_append(struct raft *r, raft_index first, enum raft_source source,
+                 uint32_t skip);
+void emit_send(struct raft *r, const struct raft_message *message,
+               raft_token after);
+/* Tells the hull how far it may apply: what is committed and durable here. */
+void emit_commit(struct raft *r);
+void emit_read_ok(struct raft *r, uint64_t read_id, raft_index index);
+void emit_read_fail(struct raft *r, uint64_t read_id);
+void emit_role(struct raft *r);
+struct raft_effect *emit_note(struct raft *r, enum raft_note_code note,
+                              node_id peer);
+/* The node must stop: the record at index contradicts the leader's. */
+void emit_fatal(struct raft *r, raft_index index, node_id peer);
+/* A message of ours with the common fields filled in. */
+struct raft_message message_to(const struct raft *r,
+                               enum raft_message_type type, node_id to);
+/* The token itself, or 0 when it is durable already. */
+raft_token unless_durable(const struct raft *r, raft_token token);
+
+/* election.c */
+void election_restart_timer(struct raft *r);
+void election_timeout(struct raft *r);
+/* Campaigns at once, authorised by the leader to ignore stickiness. */
+void election_transfer(struct raft *r);
+/* The term must be newer, or the same with a role to leave. Saves it when it
+ * is new. */
+void become_follower(struct raft *r, raft_term term, node_id leader);
+void election_prevote(struct raft *r, const struct raft_message *m);
+void election_prevote_reply(struct raft *r, const struct raft_message *m);
+/* A leader that hears a majority was heard within the minimum timeout. */
+bool election_sticky(const struct raft *r);
+void election_vote(struct raft *r, const struct raft_message *m);
+void election_vote_reply(struct raft *r, const struct raft_message *m);
+/* Counts the own vote once it is on disk. */
+void election_durable(struct raft *r);
+
+/* replicate.c */
+void leader_start(struct raft *r);
+void leader_submit(struct raft *r, const uint32_t *sizes, uint32_t count);
+void leader_append_reply(struct raft *r, const struct raft_message *m);
+/* Recomputes the commit index and lets the peers know. */
+void leader_advance(struct raft *r);
+void leader_update_trim(struct raft *r);
+void leader_time(struct raft *r);
+raft_time leader_deadline(const struct raft *r);
+void leader_compacted(struct raft *r);
+/* The peer has restarted: what was in flight to it is gone. */
+void leader_peer_restarted(struct raft *r, struct peer *peer);
+void replicate_heartbeat(struct raft *r);
+
+/* follow.c */
+void follow_append(struct raft *r, const struct raft_event *event);
+
+/* readindex.c */
+void read_event(struct raft *r, uint64_t read_id);
+void read_request(struct raft *r, const struct raft_message *m);
+void read_reply(struct raft *r, const struct raft_message *m);
+void reads_confirm(struct raft *r);
+void reads_fail(struct raft *r);
+void asked_fail(struct raft *r);
+raft_time asked_deadline(const struct raft *r);
+void asked_expire(struct raft *r);
+
+/* lease.c */
+/* The newest send time that a majority has acknowledged in this term. */
+raft_time leader_acked_time(const struct raft *r);
+/* A record of our own term is committed: we know all that was committed. */
+bool leader_settled(const struct raft *r);
+bool leader_quorum_ok(const struct raft *r);
+/* When the leader steps down if it hears nothing more. */
+raft_time leader_patience(const struct raft *r);
+bool lease_valid(const struct raft *r);
+
+/* transfer.c */
+int transfer_start(struct raft *r, node_id target);
+/* Sends TIMEOUT_NOW as soon as the target has everything. */
+void transfer_progress(struct raft *r, const struct peer *peer);
+void transfer_expire(struct raft *r);
+
+#endif

@@ -1,0 +1,46 @@
+/* status.c -- what people may know of a node. */
+#include "raft/core/raft_int.h"
+
+static struct raft_peer_status peer_status(const struct peer *peer)
+{
+    return (struct raft_peer_status){
+        .id = peer->id,
+        .voter = peer->voter,
+        .state = peer->state,
+        .match = peer->match,
+        .next = peer->next,
+        .applied = peer->applied,
+        .appends_in_flight = peer->window.count,
+        .heard = peer->heard,
+    };
+}
+
+void raft_get_status(const struct raft *r, raft_time now,
+                     struct raft_status *out)
+{
+    /* The lease may have run out since the last step. */
+    struct raft view = *r;
+    if (view.now < now) {
+        view.now = now;
+    }
+    bool leads = r->role == RAFT_LEADER;
+    *out = (struct raft_status){
+        .role = r->role,
+        .term = r->term,
+        .vote = r->vote,
+        .leader = r->leader,
+        .first = r->tail.base_index + 1,
+        .last = tail_last_index(&r->tail),
+        .durable = r->writes.durable_index,
+        .commit = r->commit,
+        .applied = r->applied,
+        .trim = r->trim < r->applied ? r->trim : r->applied,
+        .quorum_ok = leads && leader_quorum_ok(&view),
+        .lease_valid = leader_settled(&view) && lease_valid(&view),
+        .reads_waiting = r->reads.count + r->asked.count,
+        .peer_count = r->peer_count,
+    };
+    for (uint32_t i = 0; i < r->peer_count; i++) {
+        out->peers[i] = peer_status(&r->peers[i]);
+    }
+}
