@@ -145,7 +145,7 @@ mount_fails() { timeout 20 "$RAFTFS" mount "$D" "$1" 3>&- 4>&- </dev/null; }
     timeout 20 "$RAFTFS" mount "$D" "$M" -o op_timeout=1 3>&- 4>&- </dev/null
     is_mounted
     [[ $(cat "$M/.raftfs/leader") == "" ]]
-    jq -e '.leader == "" and .writable == false and (.why | length > 0)' \
+    jq -e '.leader == null and .writable == false and (.why | length > 0)' \
         "$M/.raftfs/status"
     timeout 2 df "$M"
     run mkdir "$M/dir"

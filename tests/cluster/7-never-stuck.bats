@@ -12,7 +12,7 @@ alone() {
 # The process sleeps in the kernel, waiting for its file system.
 waits_in_fuse() {
     grep -qE 'fuse|request_wait' "/proc/$1/wchan" "/proc/$1/stack" 2>/dev/null ||
-        [[ $(field n1 'commands_waiting + .reads_waiting') -gt 0 ]]
+        [[ $(field n1 'waiting.requests') -gt 0 ]]
 }
 
 # Starts COMMAND..., waits until it waits, kills it, and measures.
