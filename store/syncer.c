@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct job {
     uint64_t token;
@@ -138,7 +137,9 @@ void syncer_submit(struct syncer *syncer, uint64_t token, const int *fds,
     assert(!syncer->busy);
     syncer->job.token = token;
     syncer->job.count = count;
-    memcpy(syncer->job.fds, fds, (size_t)count * sizeof(*fds));
+    for (int i = 0; i < count; i++) {
+        syncer->job.fds[i] = fds[i];
+    }
     syncer->busy = true;
     syncer->waiting = true;
     pthread_cond_signal(&syncer->wake);

@@ -1,0 +1,280 @@
+#include "store/raftlog_int.h"
+
+#include "store/error.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#define RECORDS_BETWEEN " FROM records WHERE idx>=?1 AND idx<=?2"
+
+const char *const raftlog_sql_text[SQL_COUNT] = {
+    [SQL_APPEND] = "INSERT INTO records(" RAFTLOG_COLUMNS
+                   ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+    [SQL_META] = "UPDATE meta SET value=?2 WHERE key=?1",
+    [SQL_READ] = "SELECT " RAFTLOG_COLUMNS " FROM records WHERE idx=?1",
+    [SQL_TERM] = "SELECT term FROM records WHERE idx=?1",
+    [SQL_PLACES] =
+        "SELECT segment, payload_size" RECORDS_BETWEEN " AND segment<>0",
+    [SQL_DELETE] = "DELETE" RECORDS_BETWEEN,
+    [SQL_QUARANTINE] =
+        "INSERT INTO quarantine(idx,term,segment,position,payload_size,bytes,"
+        "cut_ns) SELECT "
+        "idx,term,segment,position,payload_size,bytes,?3" RECORDS_BETWEEN
+        " ORDER BY idx",
+    [SQL_QUARANTINE_OLD] =
+        "SELECT segment, payload_size FROM quarantine WHERE id<="
+        "(SELECT max(id) FROM quarantine)-?1",
+    [SQL_QUARANTINE_TRIM] = "DELETE FROM quarantine WHERE id<="
+                            "(SELECT max(id) FROM quarantine)-?1",
+};
+
+/* --- a transaction: begin, steps, and this --- */
+
+static int begin(struct raftlog *log)
+{
+    place_uses_clear(&log->dropped);
+    return db_begin(&log->db);
+}
+
+/* Commits when rc is 0; else, or when that fails, everything is as before. */
+static int end(struct raftlog *log, int rc)
+{
+    bool save_durable = log->durable != log->meta.durable;
+    if (rc == 0 && save_durable) {
+        rc = raftlog_set_meta(log, "durable", log->durable);
+    }
+    if (rc == 0) {
+        rc = db_commit(&log->db);
+    }
+    if (rc < 0) {
+        db_rollback(&log->db);
+        return rc;
+    }
+    log->meta.durable = log->durable;
+    place_uses_subtract(&log->uses, &log->dropped);
+    return 0;
+}
+
+static int bind_range(struct raftlog *log, enum raftlog_sql which,
+                      uint64_t from, uint64_t to)
+{
+    int rc = sqlite3_bind_int64(log->sql[which], 1, (sqlite3_int64)from);
+    assert(rc == SQLITE_OK);
+    return sqlite3_bind_int64(log->sql[which], 2, (sqlite3_int64)to);
+}
+
+/* Remembers that the rows' places are not used by `records` any more. */
+static int drop_places(struct raftlog *log, uint64_t from, uint64_t to)
+{
+    bind_range(log, SQL_PLACES, from, to);
+    return place_uses_collect(&log->dropped, &log->db, log->sql[SQL_PLACES],
+                              "find places");
+}
+
+static int delete_rows(struct raftlog *log, uint64_t from, uint64_t to)
+{
+    bind_range(log, SQL_DELETE, from, to);
+    return db_run(&log->db, log->sql[SQL_DELETE], "delete records");
+}
+
+/* --- append --- */
+
+static int insert(struct raftlog *log, const struct log_row *row)
+{
+    sqlite3_stmt *statement = log->sql[SQL_APPEND];
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)row->index);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)row->term);
+    sqlite3_bind_int64(statement, 3, row->size);
+    sqlite3_bind_int64(statement, 4, (sqlite3_int64)raftlog_row_hash(row));
+    sqlite3_bind_int64(statement, 5, (sqlite3_int64)row->place.segment);
+    sqlite3_bind_int64(statement, 6, (sqlite3_int64)row->place.position);
+    sqlite3_bind_int64(statement, 7, row->payload_size);
+    sqlite3_bind_blob64(statement, 8, row->bytes.data, row->bytes.size,
+                        SQLITE_STATIC);
+    return db_run(&log->db, statement, "append a record");
+}
+
+int raftlog_append(struct raftlog *log, const struct log_row *rows,
+                   size_t count)
+{
+    assert(count > 0);
+    assert(rows[0].index == log->last + 1);
+    int rc = begin(log);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        assert(rows[i].index == rows[0].index + i);
+        rc = insert(log, &rows[i]);
+    }
+    rc = end(log, rc);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < count; i++) {
+        place_uses_add(&log->uses, rows[i].place.segment, rows[i].payload_size);
+    }
+    log->last += count;
+    return 0;
+}
+
+/* --- truncate --- */
+
+static int quarantine(struct raftlog *log, uint64_t from, uint64_t now_ns)
+{
+    sqlite3_stmt *statement = log->sql[SQL_QUARANTINE];
+    bind_range(log, SQL_QUARANTINE, from, log->last);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)now_ns);
+    return db_run(&log->db, statement, "quarantine records");
+}
+
+static int trim_quarantine(struct raftlog *log)
+{
+    sqlite3_stmt *old = log->sql[SQL_QUARANTINE_OLD];
+    sqlite3_stmt *trim = log->sql[SQL_QUARANTINE_TRIM];
+    sqlite3_bind_int64(old, 1, RAFTLOG_QUARANTINE_MAX);
+    sqlite3_bind_int64(trim, 1, RAFTLOG_QUARANTINE_MAX);
+    int rc =
+        place_uses_collect(&log->dropped, &log->db, old, "find old quarantine");
+    return rc < 0 ? rc : db_run(&log->db, trim, "trim the quarantine");
+}
+
+/* The newest rows go to quarantine; what is beyond its size just goes. */
+static int move_rows(struct raftlog *log, uint64_t from, uint64_t now_ns)
+{
+    uint64_t keep = from;
+    if (log->last - from >= RAFTLOG_QUARANTINE_MAX) {
+        keep = log->last - RAFTLOG_QUARANTINE_MAX + 1;
+    }
+    int rc = keep > from ? drop_places(log, from, keep - 1) : 0;
+    if (rc == 0) {
+        rc = quarantine(log, keep, now_ns);
+    }
+    if (rc == 0) {
+        rc = delete_rows(log, from, log->last);
+    }
+    return rc < 0 ? rc : trim_quarantine(log);
+}
+
+int raftlog_truncate(struct raftlog *log, uint64_t from, uint64_t now_ns)
+{
+    assert(from > log->meta.base_index);
+    if (from > log->last) {
+        return 0;
+    }
+    int rc = begin(log);
+    if (rc < 0) {
+        return rc;
+    }
+    /* Other records will have these indexes: they are not durable yet. */
+    uint64_t durable = log->durable;
+    if (log->durable >= from) {
+        log->durable = from - 1;
+    }
+    rc = end(log, move_rows(log, from, now_ns));
+    if (rc < 0) {
+        log->durable = durable;
+        return rc;
+    }
+    log->last = from - 1;
+    return 0;
+}
+
+/* --- vote --- */
+
+int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote)
+{
+    assert(term >= log->meta.term);
+    int rc = begin(log);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = raftlog_set_meta(log, "term", term);
+    if (rc == 0) {
+        rc = raftlog_set_meta(log, "vote", vote);
+    }
+    rc = end(log, rc);
+    if (rc == 0) {
+        log->meta.term = term;
+        log->meta.vote = vote;
+    }
+    return rc;
+}
+
+/* --- compact --- */
+
+static int get_term(struct raftlog *log, uint64_t index, uint64_t *term)
+{
+    sqlite3_stmt *statement = log->sql[SQL_TERM];
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)index);
+    int rc = db_row(&log->db, statement, "read a term");
+    if (rc == 0) {
+        return store_fail(STORE_CORRUPT, "%s: record %" PRIu64 " is missing",
+                          log->db.path, index);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    *term = (uint64_t)sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return 0;
+}
+
+static int move_base(struct raftlog *log, uint64_t to, uint64_t *term)
+{
+    uint64_t first = log->meta.base_index + 1;
+    int rc = get_term(log, to, term);
+    if (rc == 0) {
+        rc = drop_places(log, first, to);
+    }
+    if (rc == 0) {
+        rc = delete_rows(log, first, to);
+    }
+    if (rc == 0) {
+        rc = raftlog_set_meta(log, "base_index", to);
+    }
+    return rc < 0 ? rc : raftlog_set_meta(log, "base_term", *term);
+}
+
+int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most)
+{
+    assert(upto <= log->last);
+    assert(most > 0);
+    if (upto <= log->meta.base_index) {
+        return 0;
+    }
+    uint64_t to = upto;
+    if (to - log->meta.base_index > most) {
+        to = log->meta.base_index + most;
+    }
+    int rc = begin(log);
+    if (rc < 0) {
+        return rc;
+    }
+    uint64_t term = 0;
+    rc = end(log, move_base(log, to, &term));
+    if (rc < 0) {
+        return rc;
+    }
+    log->meta.base_index = to;
+    log->meta.base_term = term;
+    return to < upto ? 1 : 0;
+}
+
+void raftlog_durable(struct raftlog *log, uint64_t index)
+{
+    assert(index <= log->last);
+    if (index > log->durable) {
+        log->durable = index;
+    }
+}
+
+uint64_t raftlog_last(const struct raftlog *log)
+{
+    return log->last;
+}
+
+int raftlog_wal_fd(struct raftlog *log)
+{
+    return db_wal_fd(&log->db);
+}
