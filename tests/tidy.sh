@@ -7,7 +7,8 @@
 #            (looks into BUILD_DIR, if there is one)
 #  banned    calls with a better replacement
 #  sources   every .c file is known to CMake; no file has grown too long
-#  text      what does not belong into files that are read by others
+#  text      documents that are named but not there; what does not belong into
+#            files that are read by others
 set -u
 cd "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")" || exit 111
 BUILD=${1:-}
@@ -181,8 +182,7 @@ cmake_words() {
     local dir=$1
     if [[ -z ${CMAKE_WORDS[$dir]+known} ]]; then
         local words
-        words=" $(cat "$dir/CMakeLists.txt" 2>/dev/null |
-            tr -cs 'A-Za-z0-9_' ' ') "
+        words=" $(tr -cs 'A-Za-z0-9_' ' ' 2>/dev/null <"$dir/CMakeLists.txt") "
         if [[ $dir == */* ]]; then
             cmake_words "$(dirname "$dir")"
             words+=${CMAKE_WORDS[$(dirname "$dir")]}
@@ -215,6 +215,19 @@ check_sources() {
 
 # --- text ------------------------------------------------------------------
 
+# Documents that a file names must be there, by name or by number.
+check_references() {
+    local file line name
+    while IFS=: read -r file line name; do
+        if [[ $name == docs/decisions/* ]]; then
+            compgen -G "$name*" >/dev/null
+        else
+            [[ " ${FILES[*]##*/} " == *" ${name##*/} "* ]]
+        fi || complain "$file:$line: names $name, which is not here"
+    done < <(grep -onE '[A-Za-z0-9_./-]*[A-Za-z0-9_]\.md\b|docs/decisions/[0-9]{4}' \
+        "${FILES[@]}" /dev/null | grep -v '^tests/tidy\.sh:')
+}
+
 check_text() {
     local hit
     while read -r hit; do
@@ -242,6 +255,7 @@ check_outside
 check_symbols
 check_banned
 check_sources
+check_references
 check_text
 
 if ((bad > 0)); then
