@@ -127,8 +127,7 @@ static void stage(struct world *world, struct record *record)
     struct place place;
     struct view bytes = {record->payload.data, record->payload.size};
     assert_int_equal(segment_append(world->writer, bytes, &place), 0);
-    record->place =
-        (struct record_place){place.segment, place.position};
+    record->place = (struct record_place){place.segment, place.position};
 }
 
 int world_apply(struct world *world, struct record *record)
@@ -156,10 +155,12 @@ struct record *world_record(struct world *world, const struct command *command,
         record_new(RECORD_COMMAND, (struct bytes){body, size}, payload);
     record->index = tree_applied(world->tree) + 1;
     record->term = 3;
-    record->time_ns = world->time_ns += 1000;
+    world->time_ns += 1000;
+    record->time_ns = world->time_ns;
     record->origin = WORLD_NODE;
     record->session = world->session;
-    record->serial = ++world->serial;
+    world->serial++;
+    record->serial = world->serial;
     return record;
 }
 
@@ -238,9 +239,9 @@ int world_link(struct world *world, uint64_t ino, uint64_t parent,
 static int run_name(struct world *world, uint16_t op, uint64_t parent,
                     const char *name)
 {
-    return world_run(world, (struct command){.op = op,
-                                             .parent = parent,
-                                             .name = world_text(name)});
+    return world_run(
+        world,
+        (struct command){.op = op, .parent = parent, .name = world_text(name)});
 }
 
 int world_unlink(struct world *world, uint64_t parent, const char *name)

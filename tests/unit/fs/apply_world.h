@@ -1,9 +1,9 @@
-/* apply_world.h -- a tree of its own and the records that made it, for the tests
- * of apply.
+/* apply_world.h -- a tree of its own and the records that made it, for the
+ * tests of apply.
  *
  * A world makes the records itself: index, term, time and serial grow by
- * themselves, the payload is staged as a node would do. The records are kept, so
- * that they can be applied to another world.
+ * themselves, the payload is staged as a node would do. The records are kept,
+ * so that they can be applied to another world.
  */
 #ifndef TESTS_APPLY_WORLD_H
 #define TESTS_APPLY_WORLD_H
@@ -45,14 +45,15 @@ void world_free(struct world *world);
 /* Closes and opens everything again: what was not committed is lost. */
 void world_commit(struct world *world);
 void world_reopen(struct world *world);
-void world_check(struct world *world); /* tree_check(), and no complaint */
+void world_check(struct world *world);      /* tree_check(), and no complaint */
 uint64_t world_digest(struct world *world); /* after a flush */
 
 /* Opens a session for the node of that name (hash: WORLD_NODE + its length). */
 uint64_t world_session(struct world *world, const char *name, uint64_t boot);
 /* Applies a record as it is (payload must be staged for this world). */
 int world_apply(struct world *world, struct record *record);
-/* The next record of that command; returns the errno, the rest is in .result. */
+/* The next record of that command; returns the errno, the rest is in .result.
+ */
 int world_run(struct world *world, struct command command);
 struct record *world_record(struct world *world, const struct command *command,
                             struct bytes payload);
