@@ -2,8 +2,8 @@
  *
  * SQLite because a transaction covers vote, truncation and append together, and
  * because its WAL makes one fsync enough (docs/decisions/). A row holds the
- * encoded record (bytes of the caller; this file does not look inside) and, when
- * the payload went to a segment, its place.
+ * encoded record (bytes of the caller; this file does not look inside) and,
+ * when the payload went to a segment, its place.
  *
  * Writes are in the operating system when a call returns and durable after a
  * sync (store/syncer.h).
@@ -22,10 +22,10 @@
 
 struct log_row {
     uint64_t index, term;
-    uint32_t size;          /* whole encoded size, payload included */
-    struct view bytes;      /* encoded; with its payload iff place.segment==0 */
+    uint32_t size;     /* whole encoded size, payload included */
+    struct view bytes; /* encoded; with its payload iff place.segment==0 */
     struct place place;
-    uint32_t payload_size;  /* in the segment */
+    uint32_t payload_size; /* in the segment */
 };
 
 struct log_head { /* what is needed to start */
@@ -61,15 +61,15 @@ int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote);
 /* *row's bytes are valid until the next call. STORE_NOT_FOUND. The row's
  * checksum is verified: STORE_CORRUPT. */
 int raftlog_read(struct raftlog *log, uint64_t index, struct log_row *row);
-/* Deletes rows up to upto, at most `most` of them a call; 1 when more are left. */
+/* Deletes rows up to upto, at most `most` of them a call; 1 when more are left.
+ */
 int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most);
 /* Remembers (with the next write) that everything up to index is durable. */
 void raftlog_durable(struct raftlog *log, uint64_t index);
 /* Begins anew after a record that is known to be committed though the log does
  * not have it (the tree was durable further than the log): all rows go, the
  * base becomes index, term. */
-int raftlog_reset(struct raftlog *log, uint64_t base_index,
-                  uint64_t base_term);
+int raftlog_reset(struct raftlog *log, uint64_t base_index, uint64_t base_term);
 uint64_t raftlog_last(const struct raftlog *log);
 int raftlog_wal_fd(struct raftlog *log);
 /* Segments that retained rows (log and quarantine) refer to: each(arg, segment,

@@ -17,8 +17,8 @@
 enum { SYNCER_FDS_MAX = 16 };
 
 struct syncer;
-int syncer_start(void (*done)(void *arg, uint64_t token, int status),
-                 void *arg, struct syncer **out);
+int syncer_start(void (*done)(void *arg, uint64_t token, int status), void *arg,
+                 struct syncer **out);
 /* Waits for the job under way. */
 void syncer_stop(struct syncer *syncer);
 /* Asserts that none is under way. */

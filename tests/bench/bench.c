@@ -4,7 +4,7 @@
  *
  * Each thread works in a folder of its own. One line a phase, separated by tabs:
  *   name, threads, operations a second, p50 and p99 in microseconds
- *   name, 1, MiB a second, 0, 0           (the phases on one large file)
+ *   name, 1, MiB a second, -, -           (the phases on one large file)
  * A phase ends after SECONDS_MAX, with what it has. Every call is checked: an
  * error ends the program.
  *
@@ -57,7 +57,7 @@ static uint64_t now_ns(void)
 static void name_of(const struct worker *worker, const char *kind,
                     size_t number, char out[4200])
 {
-    snprintf(out, 4200, "%s/%s%zu", worker->folder, kind, number);
+    snprintf(out, 4200, "%.4000s/%.9s%zu", worker->folder, kind, number);
 }
 
 static void put(const char *path, int flags, size_t size)
@@ -216,7 +216,7 @@ static void small_operations(const char *directory, size_t threads,
 
 static void report_large(const char *name, size_t mebibytes, uint64_t took_ns)
 {
-    printf("%s\t1\t%.0f\t0\t0\n", name,
+    printf("%s\t1\t%.0f\t-\t-\n", name,
            (double)mebibytes * 1e9 / (double)took_ns);
     fflush(stdout);
 }
