@@ -398,9 +398,13 @@ void segments_end_writing(struct segments *segments, struct segment_file *file)
     pthread_mutex_lock(&segments->lock);
     assert(file->writing);
     file->writing = false;
-    struct segment_file *gone = drop(segments, file);
+    const struct segment_file *gone = drop(segments, file);
+    int surplus = take_surplus_fd(segments);
     pthread_mutex_unlock(&segments->lock);
     assert(gone == NULL); /* it could not be removed until now */
+    if (surplus >= 0) {
+        close(surplus);
+    }
 }
 
 void segments_set_bytes(struct segments *segments, struct segment_file *file,
