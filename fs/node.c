@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, FAREWELL_MS = 500 };
 
 raft_time node_now(void)
 {
@@ -171,10 +171,30 @@ static void on_hangup(uv_signal_t *handle, int number)
     (void)handle;
 }
 
+static void on_farewell(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+/* A leader that just goes leaves the others without service for an election
+ * timeout; one that hands over does not. */
 void node_stop(struct node *node)
 {
-    if (!node->stopping) {
-        node->stopping = true;
+    if (node->stopping) {
+        return;
+    }
+    node->stopping = true;
+    if (hull_is_leader(node->hull) && node->config.node_count > 1 &&
+        hull_transfer(node->hull, node_now(), 0) == 0) {
+        uv_timer_start(&node->farewell, on_farewell, FAREWELL_MS, 0);
+    } else {
+        uv_stop(&node->loop);
+    }
+}
+
+void node_role_changed(struct node *node)
+{
+    if (node->stopping && node->role != RAFT_LEADER) {
         uv_stop(&node->loop);
     }
 }
@@ -294,6 +314,7 @@ static void init_handles(struct node *node)
     uv_timer_init(loop, &node->timer);
     uv_timer_init(loop, &node->tick);
     uv_timer_init(loop, &node->second);
+    uv_timer_init(loop, &node->farewell);
     uv_async_init(loop, &node->synced, on_synced);
     uv_async_init(loop, &node->background, on_background);
     uv_idle_init(loop, &node->again);
@@ -454,6 +475,7 @@ static void stop_handles(struct node *node)
     uv_timer_stop(&node->timer);
     uv_timer_stop(&node->tick);
     uv_timer_stop(&node->second);
+    uv_timer_stop(&node->farewell);
     uv_idle_stop(&node->again);
     if (node->fuse_watched) {
         uv_poll_stop(&node->fuse_poll);
@@ -510,6 +532,9 @@ void node_close(struct node *node)
     if (node->loop_open) {
         stop_handles(node);
     }
+    while (node->reads_under_way > 0) {
+        uv_run(&node->loop, UV_RUN_ONCE);
+    }
     requests_stop(node);
     if (node->hull != NULL) {
         hull_free(node->hull); /* answers what waits */
@@ -525,7 +550,6 @@ void node_close(struct node *node)
     close_store(node);
     session_release(&node->session);
     openfiles_release(&node->openfiles);
-    blob_release(&node->read_buffer);
     config_release(&node->config);
     pthread_mutex_destroy(&node->sync.lock);
 }

@@ -45,7 +45,8 @@ struct digest_point {
 /* See fs/ops_file.c. */
 enum { KNOWN_CONTENTS = 1 << 16 };
 struct known_contents {
-    uint64_t ino, version;
+    uint64_t ino;
+    int64_t ctime;
 };
 
 struct node {
@@ -66,6 +67,7 @@ struct node {
     uv_signal_t sigterm, sigint, sighup;
     uv_poll_t fuse_poll;
     uv_idle_t again;      /* more background work at once */
+    uv_timer_t farewell;  /* a leader that stops hands over first */
     bool tick_running, again_running, stopping, loop_open, fuse_watched;
 
     /* store */
@@ -114,7 +116,7 @@ struct node {
     /* FUSE */
     struct fuse_session *fuse;
     struct fuse_buf fuse_buffer;
-    struct blob read_buffer;
+    size_t reads_under_way; /* on reader threads */
     struct known_contents known[KNOWN_CONTENTS];
     bool mounted;
 
@@ -131,8 +133,10 @@ int node_open(struct node *node, const struct daemon_options *options,
               char why[512]);
 /* Runs until stopped; returns the exit code. */
 int node_run(struct node *node);
-/* Asks node_run() to return. */
+/* Asks node_run() to return; a leader hands over first, if that is quick. */
 void node_stop(struct node *node);
+/* The role has changed: a stopping leader need not wait any longer. */
+void node_role_changed(struct node *node);
 void node_close(struct node *node);
 
 /* Tells the shell that waits, once, when the mount is usable or will not be

@@ -7,6 +7,8 @@
  */
 #include "fs/ops.h"
 
+#include "fs/reader.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,27 +16,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the pages that the kernel may hold of an inode were when it was last
- * opened here. mtime alone is not enough: it can be set back (cp -p, rsync), so
- * pages stay over an open only if the contents are certainly the same. */
+/* Whether the pages that the kernel may hold of an inode are those of its last
+ * open here. mtime alone is not enough: it can be set back (cp -p, rsync). ctime
+ * grows with every change of anything. */
 static bool contents_are_known(struct node *node, const struct inode *inode)
 {
-    uint64_t version = inode->data_hash ^
-                       (inode->body * 0x9e3779b97f4a7c15ull) ^
-                       (inode->size * 0xc2b2ae3d27d4eb4full);
     struct known_contents *slot =
         &node->known[(inode->ino * 0x9e3779b97f4a7c15ull) >> 32 &
                      (KNOWN_CONTENTS - 1)];
-    bool known = slot->ino == inode->ino && slot->version == version;
-    *slot = (struct known_contents){.ino = inode->ino, .version = version};
+    bool known = slot->ino == inode->ino && slot->ctime == inode->ctime;
+    *slot = (struct known_contents){.ino = inode->ino, .ctime = inode->ctime};
     return known;
 }
 
 static void fill_open(struct node *node, const struct inode *inode,
                       struct fuse_file_info *file)
 {
-    bool known = contents_are_known(node, inode);
-    file->keep_cache = known;
+    file->keep_cache = contents_are_known(node, inode);
     file->direct_io = (file->flags & O_APPEND) != 0;
     file->fh = 0;
 }
@@ -158,7 +156,11 @@ static void do_open_cut(struct request *request,
 static void open_and_cut(struct request *request)
 {
     struct command command = {
-        .op = OP_SETATTR, .ino = request->ino, .set = SET_SIZE, .size = 0};
+        .op = OP_SETATTR,
+        .ino = request->ino,
+        .set = SET_SIZE | SET_MTIME_NOW, /* even if it is empty already */
+        .size = 0,
+    };
     request_command(request, &command, (struct bytes){0});
 }
 
@@ -216,13 +218,7 @@ static void read_now(struct node *node, fuse_req_t fuse, uint64_t ino,
     if (size > inode.size - (uint64_t)offset) {
         size = (size_t)(inode.size - (uint64_t)offset);
     }
-    uint8_t *bytes = blob_resize(&node->read_buffer, size);
-    rc = tree_read(node->tree, inode.body, (uint64_t)offset, bytes, size);
-    if (rc < 0) {
-        fuse_reply_err(fuse, ops_errno(node, rc));
-        return;
-    }
-    fuse_reply_buf(fuse, (const char *)bytes, size);
+    reader_reply(node, fuse, &inode, (uint64_t)offset, size);
 }
 
 static void do_read(struct request *request, const struct hull_result *result)

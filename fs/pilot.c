@@ -148,6 +148,7 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
         /* Sessions have something to do now; not from inside the hull. */
         uv_timer_start(&node->second, node->second.timer_cb, 0, 1000);
     }
+    node_role_changed(node);
 }
 
 static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
