@@ -13,7 +13,9 @@
  * full the frame is dropped and counted (Raft sends again).
  *
  * Faults for tests: a cut drops frames silently, after the sender's send() has
- * succeeded. Only when the node was started with faults allowed.
+ * succeeded; pings, HELLO and what is relayed for others too. TCP itself and the
+ * reply to a peer's HELLO still pass: so a cut of one direction leaves the other
+ * one whole. Only when the node was started with faults allowed.
  *
  * Thread: loop. Memory: takes frames.
  */
@@ -85,6 +87,8 @@ struct transport_peer_status {
 };
 bool transport_get_status(const struct transport *transport, node_id peer,
                           struct transport_peer_status *out);
+/* The port it listens on: the one chosen by the system for "0". */
+uint16_t transport_port(const struct transport *transport);
 /* Rejected connections and frames since start. */
 uint64_t transport_garbage(const struct transport *transport);
 

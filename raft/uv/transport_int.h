@@ -1,0 +1,133 @@
+/* transport_int.h -- what the files that make up the transport share.
+ *
+ *   transport.c  open, close, send, pings, status
+ *   dialer.c     one outgoing connection a peer: what we say
+ *   listener.c   the port
+ *   incoming.c   one incoming connection: what others say, strangers included
+ *
+ * With the loop's callbacks nothing is freed while a handle is open: each handle
+ * counts in open_handles, and the last close callback frees the transport.
+ */
+#ifndef RAFT_UV_TRANSPORT_INT_H
+#define RAFT_UV_TRANSPORT_INT_H
+
+#include "raft/hull/route.h"
+#include "raft/uv/notes.h"
+#include "raft/uv/outbox.h"
+#include "raft/uv/stream.h"
+#include "raft/uv/transport.h"
+
+enum {
+    /* Whoever has not said who it is gets little memory and little time, and
+     * there are not many of them at once: the oldest makes room. */
+    ANONYMOUS_MAX = 64,
+    ANONYMOUS_BODY_MAX = 1024,
+    ANONYMOUS_US = 3 * 1000 * 1000,
+
+    BACKOFF_MIN_US = 50 * 1000,
+    BACKOFF_MAX_US = 1000 * 1000,
+    NOTE_SIZE = 256,
+    LISTEN_BACKLOG = 128,
+};
+
+struct outgoing; /* dialer.c */
+struct incoming; /* incoming.h */
+
+/* The way to one peer (the drawing is in dialer.c). */
+enum dial_state {
+    DIAL_WAITING,    /* for the time of the next try */
+    DIAL_RESOLVING,  /* the peer's host name */
+    DIAL_CONNECTING, /* TCP */
+    DIAL_GREETING,   /* HELLO is sent, the reply is not there */
+    DIAL_WELCOMED,   /* frames may go */
+};
+
+struct peer {
+    struct transport *transport;
+    const struct transport_peer *options; /* in transport->options */
+    bool cut;
+
+    enum dial_state state;
+    struct outgoing *outgoing; /* CONNECTING and later, else NULL */
+    uv_timer_t timer;
+    uv_getaddrinfo_t lookup;
+    uint32_t tries;       /* chooses among the addresses of a name */
+    uint32_t backoff_us;
+    raft_time state_since;
+    raft_time unheard_since; /* 0: it hears us, or we cannot know */
+
+    struct incoming *incoming; /* the connection it dialled, or NULL */
+    uint64_t frames_sent, frames_dropped, frames_received;
+    char why[128];
+};
+
+struct transport {
+    uv_loop_t *loop;
+    struct transport_options options;
+    struct transport_calls calls;
+    struct route *route; /* owned */
+    struct notes notes;
+
+    uv_tcp_t listener;
+    uv_timer_t ticker;
+    uint16_t port;
+    uint32_t peer_count;
+    struct peer peers[RAFT_NODES_MAX];
+    struct incoming *incomings; /* newest first */
+    uint32_t anonymous_count;
+    uint64_t garbage;
+
+    uint32_t open_handles;
+    bool closing;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+/* --- transport.c --- */
+
+raft_time transport_now(void);
+struct peer *transport_find(struct transport *transport, node_id id);
+/* Tells a person, once per key as `repeat` says. "(12 more)" is added when some
+ * were kept silent. */
+__attribute__((format(printf, 7, 8)))
+void transport_note(struct transport *transport, const char *severity,
+                    const char *code, node_id peer, const char *key,
+                    enum notes_repeat repeat, const char *format, ...);
+/* Names are for people who compare: "n2 at 127.0.0.1:7382". */
+struct peer_label {
+    char text[NOTE_SIZE];
+};
+struct peer_label peer_label(const struct peer *peer);
+/* Like transport_send() with the peer itself as next hop. */
+void peer_send(struct peer *peer, struct frame *frame);
+/* A handle is closed; maybe the last. */
+void transport_handle_closed(struct transport *transport);
+/* The nodes' own introduction. */
+struct frame transport_hello(const struct transport *transport, uint16_t kind,
+                             node_id to, enum hello_refusal status);
+/* Text of "host" with port, in the form people type. */
+void transport_address_text(const struct sockaddr *address, char *host,
+                            size_t host_size, uint16_t *port);
+
+/* --- dialer.c --- */
+
+void dialer_start(struct peer *peer);
+/* Closes its handles, for good. */
+void dialer_stop(struct peer *peer);
+/* The peer is there, by its own HELLO: no need to wait for the next try. */
+void dialer_hint(struct peer *peer);
+/* Gives the connection up, if there is one, and dials anew. */
+void dialer_redial(struct peer *peer, const char *why);
+/* Only when WELCOMED; false: dropped. Takes the frame. */
+bool dialer_send(struct peer *peer, struct frame *frame);
+void dialer_send_first(struct peer *peer, struct frame *frame);
+size_t dialer_queue_size(const struct peer *peer);
+
+/* --- listener.c --- */
+
+int listener_start(struct transport *transport, char why[NOTE_SIZE]);
+void listener_stop(struct transport *transport);
+/* Closes who is silent for too long. */
+void listener_tick(struct transport *transport);
+
+#endif
