@@ -22,7 +22,6 @@ all_acked() { acked "$LINES" "${NODES[@]}"; }
 
 @test "three shells append while the leader is killed and started again" {
     cluster_up 3 op_timeout=5
-    leader_watch
     for node in "${NODES[@]}"; do
         appender "$node" "$LINES"
     done

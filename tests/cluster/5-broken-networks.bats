@@ -6,7 +6,6 @@
 load ../lib/cluster
 
 start_load() {
-    leader_watch
     for node in "${NODES[@]}"; do
         appender "$node" 1000000
     done
