@@ -1,0 +1,778 @@
+/* coresim.c -- random clusters of real cores, from a seed.
+ *
+ *   coresim --seeds N [--first S] [--trace]
+ *
+ * Each seed draws a cluster (1 to 5 nodes, learners, timeouts, drift, loss) and
+ * a history of faults: lost, doubled, late and replayed messages, one-way cuts,
+ * crashes that lose unsynced writes, pauses, slow disks, transfers. Meanwhile
+ * clients write and read everywhere. corenet.c watches what must never happen,
+ * this file that no read is stale; and when everything is healed at the end,
+ * the cluster must come to work again and agree.
+ *
+ * One line per failing seed; with --trace, every message and effect before.
+ */
+#include "tests/sim/corenet.h"
+
+#include "raft/core/memory.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    READS_MAX = 512,
+    REPLAY_MAX = 64,
+    STEPS_MAX = 400000, /* a livelock is a failure, not a long night */
+};
+
+enum kind {
+    ARRIVE,  /* packet */
+    TIMER,
+    SYNCED,  /* token */
+    CHECKPOINT,
+    CLIENT,
+    FAULT,
+    RESTART,
+    HEAL,    /* the end of faults */
+    END,
+};
+
+struct happening {
+    uint64_t at, order;
+    enum kind kind;
+    node_id node;
+    uint64_t life; /* of the node; 0: whichever */
+    raft_token token;
+    struct corenet_packet *packet; /* owned */
+};
+
+struct machine {
+    uint64_t life;
+    uint64_t clock_base;
+    int64_t drift_ppm;
+    uint64_t paused_until;
+    uint64_t timer_at; /* true time of the pending TIMER; 0: none */
+    bool syncing;
+};
+
+struct client_read {
+    uint64_t id;
+    node_id node;
+    raft_index floor; /* what had completed anywhere when it was asked */
+    uint64_t asked;
+};
+
+struct world {
+    struct corenet net;
+    struct machine machines[CORENET_NODES_MAX];
+    uint32_t count;
+    uint64_t seed, random;
+    uint64_t now, order;
+    struct happening *heap; /* owned */
+    size_t heap_count, heap_capacity;
+    bool cut[CORENET_NODES_MAX][CORENET_NODES_MAX]; /* [from][to] */
+    struct corenet_packet *replay[REPLAY_MAX];      /* owned */
+    struct client_read reads[READS_MAX];
+    size_t read_count;
+    uint64_t read_ids, values;
+    raft_index completed; /* the newest record that any client may have seen */
+    bool faults, trace, failed;
+    /* swarm parameters */
+    uint32_t drop_ppm, dup_ppm, replay_ppm, delay_us, disk_us, rho_ppm;
+    uint32_t fault_every_us, client_every_us;
+    uint64_t fault_end;
+    const char *why;
+    node_id where;
+    uint64_t steps;
+};
+
+/* What the seeds of a run have met, so that a quiet simulator is noticed. */
+struct coverage {
+    uint64_t elections, crashes, cuts, truncations, lease_reads, reads, failed,
+        transfers, compactions, refused, commits;
+};
+static struct coverage coverage;
+
+static uint64_t draw(struct world *w)
+{
+    w->random += 0x9e3779b97f4a7c15U;
+    uint64_t z = w->random;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+}
+
+static uint64_t below(struct world *w, uint64_t limit)
+{
+    return limit == 0 ? 0 : draw(w) % limit;
+}
+
+static bool chance(struct world *w, uint32_t ppm)
+{
+    return below(w, 1000000) < ppm;
+}
+
+static void fail(struct world *w, node_id where, const char *why)
+{
+    if (!w->failed) {
+        w->failed = true;
+        w->why = why;
+        w->where = where;
+    }
+}
+
+/* -- the heap of things to come ----------------------------------------- */
+
+static bool sooner(const struct happening *a, const struct happening *b)
+{
+    return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+static void swap(struct happening *a, struct happening *b)
+{
+    struct happening c = *a;
+    *a = *b;
+    *b = c;
+}
+
+static void plan(struct world *w, struct happening h)
+{
+    if (w->heap_count == w->heap_capacity) {
+        w->heap_capacity = w->heap_capacity == 0 ? 256 : w->heap_capacity * 2;
+        w->heap = xrealloc(w->heap, w->heap_capacity * sizeof(*w->heap));
+    }
+    w->order++;
+    h.order = w->order;
+    size_t at = w->heap_count;
+    w->heap_count++;
+    w->heap[at] = h;
+    while (at > 0 && sooner(&w->heap[at], &w->heap[(at - 1) / 2])) {
+        swap(&w->heap[at], &w->heap[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+}
+
+static struct happening next_happening(struct world *w)
+{
+    assert(w->heap_count > 0);
+    struct happening first = w->heap[0];
+    w->heap_count--;
+    w->heap[0] = w->heap[w->heap_count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= w->heap_count) {
+            break;
+        }
+        if (child + 1 < w->heap_count &&
+            sooner(&w->heap[child + 1], &w->heap[child])) {
+            child++;
+        }
+        if (!sooner(&w->heap[child], &w->heap[at])) {
+            break;
+        }
+        swap(&w->heap[child], &w->heap[at]);
+        at = child;
+    }
+    return first;
+}
+
+/* -- clocks ------------------------------------------------------------- */
+
+static raft_time local(const struct world *w, node_id id)
+{
+    const struct machine *m = &w->machines[id - 1];
+    int64_t elapsed = (int64_t)w->now;
+    return m->clock_base +
+           (uint64_t)(elapsed + elapsed / 1000000 * m->drift_ppm +
+                      elapsed % 1000000 * m->drift_ppm / 1000000);
+}
+
+static void plan_timer(struct world *w, node_id id)
+{
+    const struct corenet_node *node = corenet_node(&w->net, id);
+    struct machine *m = &w->machines[id - 1];
+    if (!node->up) {
+        return;
+    }
+    raft_time due = raft_deadline(node->core);
+    if (due == UINT64_MAX) {
+        return;
+    }
+    raft_time now = local(w, id);
+    uint64_t wait = due > now ? due - now : 0;
+    wait += wait * w->rho_ppm / 1000000 + 1 + below(w, 1000);
+    if (m->timer_at != 0 && m->timer_at <= w->now + wait) {
+        return;
+    }
+    m->timer_at = w->now + wait;
+    plan(w, (struct happening){
+                .at = m->timer_at, .kind = TIMER, .node = id, .life = m->life});
+}
+
+static void plan_sync(struct world *w, node_id id)
+{
+    struct machine *m = &w->machines[id - 1];
+    raft_token token = corenet_unsynced(&w->net, id);
+    if (m->syncing || token == 0) {
+        return;
+    }
+    m->syncing = true;
+    uint64_t wait = 1 + below(w, 2 * w->disk_us);
+    if (chance(w, 5000) && w->faults) {
+        wait += below(w, 1000000);
+    }
+    plan(w, (struct happening){.at = w->now + wait,
+                               .kind = SYNCED,
+                               .node = id,
+                               .life = m->life,
+                               .token = token});
+}
+
+/* -- the network -------------------------------------------------------- */
+
+static void plan_arrival(struct world *w, struct corenet_packet *packet,
+                         uint64_t wait)
+{
+    plan(w, (struct happening){.at = w->now + wait,
+                               .kind = ARRIVE,
+                               .node = packet->message.to,
+                               .packet = packet});
+}
+
+static uint64_t delay(struct world *w)
+{
+    uint64_t wait = 1 + w->delay_us / 2 + below(w, w->delay_us);
+    if (w->faults && chance(w, 20000)) {
+        wait += below(w, 20 * (uint64_t)w->delay_us);
+    }
+    return wait;
+}
+
+static void on_send(void *context, struct corenet_packet *packet)
+{
+    struct world *w = context;
+    const struct raft_message *m = &packet->message;
+    if (w->trace) {
+        printf("%10" PRIu64 "   send ", w->now);
+        raft_message_print(m, stdout);
+        putchar('\n');
+    }
+    if (w->cut[m->from - 1][m->to - 1] ||
+        (w->faults && chance(w, w->drop_ppm))) {
+        corenet_packet_free(packet);
+        return;
+    }
+    if (w->faults && chance(w, w->dup_ppm)) {
+        plan_arrival(w, corenet_copy(packet), delay(w));
+    }
+    if (w->faults && chance(w, w->replay_ppm)) {
+        size_t slot = below(w, REPLAY_MAX);
+        if (w->replay[slot] != NULL) {
+            plan_arrival(w, w->replay[slot], delay(w));
+        }
+        w->replay[slot] = corenet_copy(packet);
+    }
+    plan_arrival(w, packet, delay(w));
+}
+
+/* -- clients ------------------------------------------------------------ */
+
+static void end_read(struct world *w, uint64_t id, bool ok, raft_index index)
+{
+    size_t at = 0;
+    while (at < w->read_count && w->reads[at].id != id) {
+        at++;
+    }
+    if (at == w->read_count) {
+        fail(w, 0, "read-answered-twice");
+        return;
+    }
+    if (ok && index < w->reads[at].floor) {
+        fail(w, w->reads[at].node, "stale-read");
+    }
+    coverage.reads += ok;
+    coverage.failed += !ok;
+    coverage.lease_reads += ok && w->reads[at].asked == w->now;
+    w->read_count--;
+    w->reads[at] = w->reads[w->read_count];
+}
+
+static void on_effect(void *context, node_id node,
+                      const struct raft_effect *effect)
+{
+    struct world *w = context;
+    switch (effect->type) {
+    case RAFT_DO_READ_OK:
+        end_read(w, effect->read_id, true, effect->index);
+        break;
+    case RAFT_DO_READ_FAIL:
+        end_read(w, effect->read_id, false, 0);
+        break;
+    case RAFT_DO_COMMIT:
+        coverage.commits++;
+        if (effect->index > w->completed) {
+            w->completed = effect->index;
+        }
+        break;
+    case RAFT_DO_FATAL:
+        fail(w, node, "diverged");
+        break;
+    case RAFT_DO_TRUNCATE:
+        coverage.truncations++;
+        break;
+    case RAFT_DO_NOTE:
+        coverage.refused += effect->note == RAFT_NOTE_VOTE_REFUSED;
+        if (effect->note == RAFT_NOTE_NEEDS_SNAPSHOT) {
+            fail(w, node, "needs-snapshot");
+        }
+        break;
+    case RAFT_DO_ROLE:
+        coverage.elections += effect->role == RAFT_LEADER;
+        if (w->trace) {
+            printf("%10" PRIu64 "   role node=%" PRIu64 " role=%d term=%" PRIu64
+                   "\n",
+                   w->now, node, (int)effect->role, effect->term);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_broken(void *context, node_id node, const char *what)
+{
+    fail(context, node, what);
+}
+
+static void after_step(struct world *w, node_id id)
+{
+    plan_sync(w, id);
+    plan_timer(w, id);
+}
+
+static void ask_read(struct world *w, node_id id)
+{
+    if (w->read_count == READS_MAX) {
+        return;
+    }
+    w->read_ids++;
+    w->reads[w->read_count] = (struct client_read){
+        w->read_ids, id, w->completed, w->now};
+    w->read_count++;
+    corenet_step(&w->net, id,
+                 (struct raft_event){.type = RAFT_EVENT_READ,
+                                     .now = local(w, id),
+                                     .read_id = w->read_ids});
+}
+
+static bool can_act(const struct world *w, node_id id)
+{
+    return w->net.nodes[id - 1].up &&
+           w->machines[id - 1].paused_until <= w->now;
+}
+
+static void client(struct world *w)
+{
+    plan(w, (struct happening){.at = w->now + 1 +
+                                     below(w, 2 * w->client_every_us),
+                               .kind = CLIENT});
+    node_id id = 1 + below(w, w->count);
+    if (!can_act(w, id)) {
+        return;
+    }
+    if (chance(w, 500000)) {
+        ask_read(w, id);
+    } else {
+        w->values++;
+        corenet_submit(&w->net, id, local(w, id), w->values);
+    }
+    after_step(w, id);
+}
+
+/* -- faults ------------------------------------------------------------- */
+
+static void crash(struct world *w, node_id id)
+{
+    struct corenet_node *node = corenet_node(&w->net, id);
+    if (!node->up) {
+        return;
+    }
+    coverage.crashes++;
+    if (w->trace) {
+        printf("%10" PRIu64 "   crash node=%" PRIu64 "\n", w->now, id);
+    }
+    corenet_crash(&w->net, id, below(w, node->op_count + 1));
+    struct machine *m = &w->machines[id - 1];
+    m->life++;
+    m->syncing = false;
+    m->timer_at = 0;
+    for (size_t i = w->read_count; i > 0; i--) {
+        if (w->reads[i - 1].node == id) {
+            w->read_count--;
+            w->reads[i - 1] = w->reads[w->read_count];
+        }
+    }
+    uint64_t down = chance(w, 500000) ? below(w, 2000) : below(w, 3000000);
+    plan(w, (struct happening){
+                .at = w->now + 1 + down, .kind = RESTART, .node = id});
+}
+
+static void restart(struct world *w, node_id id)
+{
+    if (!corenet_node(&w->net, id)->up) {
+        w->machines[id - 1].paused_until = 0;
+        corenet_start(&w->net, id, local(w, id), draw(w));
+        after_step(w, id);
+    }
+}
+
+static void cut_links(struct world *w)
+{
+    coverage.cuts++;
+    uint32_t shape = (uint32_t)below(w, 4);
+    node_id one = below(w, w->count);
+    for (node_id a = 0; a < w->count; a++) {
+        for (node_id b = 0; b < w->count; b++) {
+            bool cut = false;
+            if (shape == 0) {
+                cut = chance(w, 300000); /* any links, each way alone */
+            } else if (shape == 1) {
+                cut = a == one || b == one; /* isolated */
+            } else if (shape == 2) {
+                cut = a == one; /* hears, is not heard */
+            } else {
+                cut = a != one && b != one; /* a star around one */
+            }
+            w->cut[a][b] = cut && a != b;
+        }
+    }
+}
+
+static void compact(struct world *w, node_id id)
+{
+    struct raft_status status;
+    raft_get_status(corenet_node(&w->net, id)->core, local(w, id), &status);
+    if (status.trim >= status.first && chance(w, 300000)) {
+        coverage.compactions++;
+        corenet_compact(&w->net, id, local(w, id),
+                        status.first + below(w, status.trim - status.first + 1));
+        after_step(w, id);
+    }
+}
+
+static void checkpoint(struct world *w, node_id id)
+{
+    plan(w, (struct happening){.at = w->now + 1 + below(w, 600000),
+                               .kind = CHECKPOINT,
+                               .node = id});
+    if (can_act(w, id)) {
+        corenet_checkpoint(&w->net, id, local(w, id));
+        after_step(w, id);
+        compact(w, id);
+    }
+}
+
+static void transfer(struct world *w, node_id id)
+{
+    if (can_act(w, id)) {
+        int rc = corenet_step(
+            &w->net, id,
+            (struct raft_event){.type = RAFT_EVENT_TRANSFER,
+                                .now = local(w, id),
+                                .target = below(w, w->count + 1)});
+        coverage.transfers += rc == 0;
+        after_step(w, id);
+    }
+}
+
+static void fault(struct world *w)
+{
+    plan(w, (struct happening){
+                .at = w->now + 1 + below(w, 2 * w->fault_every_us),
+                .kind = FAULT});
+    if (!w->faults) {
+        return;
+    }
+    node_id id = 1 + below(w, w->count);
+    switch (below(w, 6)) {
+    case 0:
+        crash(w, id);
+        break;
+    case 1:
+        cut_links(w);
+        break;
+    case 2:
+        memset(w->cut, 0, sizeof(w->cut));
+        break;
+    case 3:
+        w->machines[id - 1].paused_until = w->now + below(w, 2000000);
+        break;
+    default:
+        for (id = 1; id <= w->count; id++) {
+            transfer(w, id);
+        }
+        break;
+    }
+}
+
+/* -- running ------------------------------------------------------------ */
+
+static void draw_parameters(struct world *w)
+{
+    static const uint32_t delays[] = {100, 2000, 20000};
+    static const uint32_t disks[] = {100, 5000, 50000};
+    w->count = 1 + (uint32_t)below(w, 5);
+    uint32_t learners = w->count > 2 && chance(w, 200000) ? 1 : 0;
+    corenet_init(&w->net, w->count, learners);
+    struct raft_options *o = &w->net.options;
+    w->rho_ppm = (uint32_t)below(w, 100001);
+    o->drift_ppm = w->rho_ppm;
+    o->heartbeat_us = 20000 + (uint32_t)below(w, 100000);
+    o->lease_us = chance(w, 200000) ? 0 : 150000 + (uint32_t)below(w, 500000);
+    uint64_t least = (uint64_t)o->lease_us * (1000000 + w->rho_ppm) /
+                         (1000000 - w->rho_ppm) +
+                     1;
+    if (least < 2 * o->heartbeat_us) {
+        least = 2 * o->heartbeat_us;
+    }
+    o->election_us = (uint32_t)(least + below(w, 2) * below(w, 500000));
+    o->append_records_max = chance(w, 300000) ? 1 + (uint32_t)below(w, 4) : 512;
+    o->append_bytes_max = chance(w, 300000) ? 50 : 1 << 20;
+    o->window_appends = chance(w, 300000) ? 1 + (uint32_t)below(w, 3) : 64;
+    o->window_bytes = chance(w, 300000) ? 300 : 8 << 20;
+    o->probe_retry_us = 50000 + (uint32_t)below(w, 300000);
+    w->drop_ppm = (uint32_t)below(w, 2) * (uint32_t)below(w, 200000);
+    w->dup_ppm = (uint32_t)below(w, 2) * (uint32_t)below(w, 200000);
+    w->replay_ppm = (uint32_t)below(w, 2) * (uint32_t)below(w, 100000);
+    w->delay_us = delays[below(w, 3)];
+    w->disk_us = disks[below(w, 3)];
+    w->fault_every_us = 50000 + (uint32_t)below(w, 1500000);
+    w->client_every_us = 1000 + (uint32_t)below(w, 30000);
+    w->fault_end = 5000000 + below(w, 15000000);
+}
+
+static void begin(struct world *w)
+{
+    draw_parameters(w);
+    w->net.context = w;
+    w->net.send = on_send;
+    w->net.broken = on_broken;
+    w->net.effect = on_effect;
+    w->faults = true;
+    for (node_id id = 1; id <= w->count; id++) {
+        struct machine *m = &w->machines[id - 1];
+        m->clock_base = 1000000 + below(w, 1000000000);
+        m->drift_ppm = (int64_t)below(w, 2 * (uint64_t)w->rho_ppm + 1) -
+                       (int64_t)w->rho_ppm;
+        plan(w, (struct happening){.at = below(w, 300000), .kind = RESTART,
+                                   .node = id});
+        plan(w, (struct happening){
+                    .at = 400000, .kind = CHECKPOINT, .node = id});
+    }
+    plan(w, (struct happening){.at = 1000, .kind = CLIENT});
+    plan(w, (struct happening){.at = w->fault_every_us, .kind = FAULT});
+    plan(w, (struct happening){.at = w->fault_end, .kind = HEAL});
+}
+
+/* The faults are over; ten election timeouts must be enough for everything. */
+static void heal(struct world *w)
+{
+    w->faults = false;
+    memset(w->cut, 0, sizeof(w->cut));
+    for (node_id id = 1; id <= w->count; id++) {
+        w->machines[id - 1].paused_until = 0;
+        restart(w, id);
+    }
+    w->fault_end = w->now;
+    plan(w, (struct happening){
+                .at = w->now + 12 * (uint64_t)w->net.options.election_us +
+                      5000000,
+                .kind = END});
+}
+
+/* Everybody has what was committed, and something was since the healing. */
+static void check_end(struct world *w)
+{
+    const struct corenet_truth *t = &w->net.truth;
+    uint32_t leaders = 0;
+    for (node_id id = 1; id <= w->count; id++) {
+        const struct corenet_node *node = corenet_node(&w->net, id);
+        leaders += node->role == RAFT_LEADER;
+        if (node->applied + 1000 < t->committed_count) {
+            fail(w, id, "liveness: a node did not catch up");
+        }
+    }
+    if (leaders != 1) {
+        fail(w, 0, "liveness: not one leader");
+    }
+    if (t->committed_count == 0 ||
+        t->committed[t->committed_count - 1].value + 1000 < w->values) {
+        fail(w, 0, "liveness: nothing committed lately");
+    }
+    for (size_t i = 0; i < w->read_count; i++) {
+        if (w->reads[i].asked + 3 * (uint64_t)w->net.options.election_us <
+            w->now) {
+            fail(w, w->reads[i].node, "liveness: a read was never answered");
+        }
+    }
+}
+
+static bool dead(const struct world *w, const struct happening *h)
+{
+    return h->node != 0 && h->life != 0 &&
+           h->life != w->machines[h->node - 1].life;
+}
+
+static void happen(struct world *w, struct happening *h)
+{
+    switch (h->kind) {
+    case ARRIVE:
+        corenet_deliver(&w->net, h->packet, local(w, h->node));
+        after_step(w, h->node);
+        break;
+    case TIMER:
+        w->machines[h->node - 1].timer_at = 0;
+        if (raft_deadline(corenet_node(&w->net, h->node)->core) <=
+            local(w, h->node)) {
+            corenet_step(&w->net, h->node,
+                         (struct raft_event){.type = RAFT_EVENT_TIME,
+                                             .now = local(w, h->node)});
+        }
+        after_step(w, h->node);
+        break;
+    case SYNCED:
+        w->machines[h->node - 1].syncing = false;
+        corenet_sync(&w->net, h->node, local(w, h->node), h->token);
+        after_step(w, h->node);
+        break;
+    case CHECKPOINT:
+        checkpoint(w, h->node);
+        break;
+    case CLIENT:
+        client(w);
+        break;
+    case FAULT:
+        fault(w);
+        break;
+    case RESTART:
+        restart(w, h->node);
+        break;
+    case HEAL:
+        heal(w);
+        break;
+    case END:
+        break;
+    }
+}
+
+static bool must_wait(const struct world *w, const struct happening *h)
+{
+    bool by_node = h->kind == ARRIVE || h->kind == TIMER || h->kind == SYNCED;
+    return by_node && w->machines[h->node - 1].paused_until > w->now;
+}
+
+static void run(struct world *w)
+{
+    begin(w);
+    bool ended = false;
+    while (!ended && !w->failed) {
+        struct happening h = next_happening(w);
+        w->now = h.at;
+        w->steps++;
+        if (dead(w, &h)) {
+            corenet_packet_free(h.packet);
+            continue;
+        }
+        if (must_wait(w, &h)) {
+            h.at = w->machines[h.node - 1].paused_until;
+            plan(w, h);
+            continue;
+        }
+        happen(w, &h);
+        ended = h.kind == END;
+        corenet_packet_free(h.packet);
+        if (w->steps > STEPS_MAX * 10U) {
+            fail(w, 0, "liveness: too many steps");
+        }
+    }
+    if (!w->failed) {
+        check_end(w);
+    }
+}
+
+static void end(struct world *w)
+{
+    while (w->heap_count > 0) {
+        struct happening h = next_happening(w);
+        corenet_packet_free(h.packet);
+    }
+    for (size_t i = 0; i < REPLAY_MAX; i++) {
+        corenet_packet_free(w->replay[i]);
+    }
+    free(w->heap);
+    corenet_release(&w->net);
+}
+
+static bool run_seed(uint64_t seed, bool trace)
+{
+    static struct world w;
+    w = (struct world){.seed = seed, .random = seed, .trace = trace};
+    for (node_id i = 0; i < CORENET_NODES_MAX; i++) {
+        w.machines[i].life = 1;
+    }
+    run(&w);
+    if (w.failed) {
+        printf("FAIL seed=%" PRIu64 " inv=%s t=%" PRIu64 " node=%" PRIu64
+               " nodes=%" PRIu32 "\n",
+               seed, w.why, w.now, w.where, w.count);
+        if (trace) {
+            for (node_id id = 1; id <= w.count; id++) {
+                if (w.net.nodes[id - 1].up) {
+                    raft_print(w.net.nodes[id - 1].core, stdout);
+                    putchar('\n');
+                }
+            }
+        }
+    }
+    bool ok = !w.failed;
+    end(&w);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = 100;
+    uint64_t first = 1;
+    bool trace = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+            i++;
+            seeds = strtoull(argv[i], NULL, 10);
+        } else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc) {
+            i++;
+            first = strtoull(argv[i], NULL, 10);
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            trace = true;
+        } else {
+            fprintf(stderr,
+                    "usage: coresim [--seeds N] [--first S] [--trace]\n");
+            return 2;
+        }
+    }
+    uint64_t failures = 0;
+    for (uint64_t seed = first; seed < first + seeds; seed++) {
+        failures += !run_seed(seed, trace);
+        fflush(stdout);
+    }
+    printf("seeds=%" PRIu64 " failed=%" PRIu64 " elections=%" PRIu64
+           " commits=%" PRIu64 " truncations=%" PRIu64 " crashes=%" PRIu64
+           " cuts=%" PRIu64 " transfers=%" PRIu64 " compactions=%" PRIu64
+           " reads=%" PRIu64 " at-once=%" PRIu64 " unserved=%" PRIu64
+           " votes-refused=%" PRIu64 "\n",
+           seeds, failures, coverage.elections, coverage.commits,
+           coverage.truncations, coverage.crashes, coverage.cuts,
+           coverage.transfers, coverage.compactions, coverage.reads,
+           coverage.lease_reads, coverage.failed, coverage.refused);
+    return failures == 0 ? 0 : 1;
+}
