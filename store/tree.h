@@ -14,9 +14,9 @@
  * tree_check(). The contents of files enter through inode.data_hash, a chain
  * over everything that was written to the inode.
  *
- * Tables: inodes, dentries(parent, name -> ino, type, cookie), symlinks,
- * extents(body, offset -> size, segment, position, inline bytes), xattrs
- * (reserved), sessions, results, purge, meta.
+ * Tables: inodes, orphans (those with nlink 0), dentries(parent, name -> ino,
+ * type, cookie), symlinks, extents(body, offset -> size, segment, position, skip,
+ * payload, inline bytes), xattrs (reserved), sessions, results, purge, meta.
  *
  * Thread: loop; the background thread reads through its own connection.
  * Memory: names and views are valid until the next call on the tree.
@@ -112,9 +112,9 @@ int tree_dir_empty(struct tree *tree, uint64_t parent);
 
 /* --- contents --- */
 /* Puts size bytes at offset of body: from src when place.segment is 0 (size <=
- * TREE_INLINE_MAX then), else pointing at the segment. Older extents below are
- * cut or split. *added is by how many bytes the body's data grew (may be
- * negative). */
+ * TREE_INLINE_MAX then), else pointing at the segment's record, all of it. Older
+ * extents below are cut or split. *added is by how many bytes the body's data
+ * grew (may be negative). */
 int tree_write(struct tree *tree, uint64_t body, uint64_t offset,
                struct place place, struct view src, uint64_t size,
                int64_t *added);
@@ -150,7 +150,8 @@ int tree_result_put(struct tree *tree, uint64_t index, int32_t error);
 int tree_results_trim(struct tree *tree, uint64_t upto);
 
 /* --- the background work of this node (docs in store/reclaim.h) --- */
-/* Deletes up to `most` extent rows of purged bodies: 1 more is left, 0 done. */
+/* Deletes up to `most` extent rows of purged bodies: 1 more is left, 0 done.
+ * Begins a transaction when there is work and none is open. */
 int tree_purge_step(struct tree *tree, uint32_t most);
 
 /* --- check --- */
