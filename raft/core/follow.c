@@ -25,6 +25,15 @@ static bool request_valid(const struct raft_event *event)
     return term <= m->term;
 }
 
+/* An APPEND that names no send time only tells a commit index. */
+static void answer(struct raft *r, const struct raft_message *reply,
+                   raft_token after)
+{
+    if (reply->sent != 0) {
+        emit_send(r, reply, unless_durable(r, after));
+    }
+}
+
 /* Where the leader should look next: our newest record, at or before the place
  * it asked for, whose term its log can have there. Committed ones agree. */
 static void refuse(struct raft *r, const struct raft_message *m,
@@ -37,7 +46,7 @@ static void refuse(struct raft *r, const struct raft_message *m,
     reply->granted = false;
     reply->hint = hint;
     reply->hint_term = tail_term(&r->tail, hint);
-    emit_send(r, reply, unless_durable(r, r->term_token));
+    answer(r, reply, r->term_token);
 }
 
 static void grant(struct raft *r, const struct raft_message *m,
@@ -50,9 +59,7 @@ static void grant(struct raft *r, const struct raft_message *m,
     }
     reply->granted = true;
     reply->match = match;
-    if (m->sent != 0 || m->count > 0) {
-        emit_send(r, reply, unless_durable(r, after));
-    }
+    answer(r, reply, after);
 }
 
 /* The record before the first one sent is ours as well. What is compacted away

@@ -49,8 +49,7 @@ struct raft_message {
 
     /* APPEND: leader's clock when sent; APPEND_REPLY: echoed. Opaque to the
      * follower; serves ReadIndex, lease and check-quorum alike. 0 in an APPEND
-     * without records: it only tells a commit index; no answer is wanted unless
-     * it is a refusal. */
+     * without records: it only tells a commit index; no answer is wanted. */
     raft_time sent;
 
     /* Replies */

@@ -163,6 +163,9 @@ static void answer_old_term(struct raft *r, const struct raft_message *m)
 {
     if (m->type == RAFT_APPEND) {
         struct raft_message reply = message_to(r, RAFT_APPEND_REPLY, m->from);
+        /* A true hint: it may lead this term by the time it hears it. */
+        reply.hint = tail_last_index(&r->tail);
+        reply.hint_term = tail_last_term(&r->tail);
         emit_send(r, &reply, 0);
     } else if (m->type == RAFT_VOTE) {
         struct raft_message reply = message_to(r, RAFT_VOTE_REPLY, m->from);

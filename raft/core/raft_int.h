@@ -29,8 +29,8 @@ struct peer {
      *   SNAPSHOT   what it needs is compacted away; heartbeats verify base.
      *
      *   PROBE --peer_matched--> REPLICATE --peer_refused, a stalled window,
-     *   a new incarnation--> PROBE --probe_from, leader_compacted--> SNAPSHOT
-     *   --peer_matched--> REPLICATE
+     *   a new incarnation--> PROBE --peer_refused below our base-->
+     *   SNAPSHOT --peer_matched--> REPLICATE
      */
     enum raft_progress_state state;
     raft_index match;   /* durable there and equal to ours */

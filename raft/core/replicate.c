@@ -66,15 +66,15 @@ static void become_snapshot(struct raft *r, struct peer *peer)
     }
 }
 
-/* Everything after next - 1 is taken back: ask there. */
+/* Everything from next on is taken back: ask there, or where our log begins.
+ * Whether the peer has what came before is for its answer to say. */
 static void probe_from(struct raft *r, struct peer *peer, raft_index next)
 {
     assert(next > peer->match);
-    peer->next = next;
-    if (next - 1 < r->tail.base_index) {
-        become_snapshot(r, peer);
-        return;
+    if (next <= r->tail.base_index) {
+        next = r->tail.base_index + 1;
     }
+    peer->next = next;
     peer->state = RAFT_PROBE;
     peer->probed = 0;
     peer->told = 0;
@@ -264,12 +264,11 @@ static void peer_matched(struct raft *r, struct peer *peer, raft_index match)
     }
 }
 
+/* Only for an answer that no later one has overtaken, and that does not deny
+ * what an earlier one has granted. */
 static void peer_refused(struct raft *r, struct peer *peer, raft_index hint,
                          raft_term hint_term)
 {
-    if (hint < peer->match) {
-        return; /* from before it had what we know it has */
-    }
     if (hint < r->tail.base_index) {
         become_snapshot(r, peer);
         return;
@@ -295,7 +294,8 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
     if (m->sent > r->now || m->match > tail_last_index(&r->tail)) {
         return; /* not an answer to anything we said */
     }
-    if (m->sent > peer->acked) {
+    bool overtaken = m->sent < peer->acked;
+    if (!overtaken) {
         peer->acked = m->sent;
     }
     if (m->applied > peer->applied) {
@@ -304,7 +304,7 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
     }
     if (m->granted) {
         peer_matched(r, peer, m->match);
-    } else {
+    } else if (!overtaken && m->hint >= peer->match) {
         peer_refused(r, peer, m->hint, m->hint_term);
     }
     leader_advance(r);
@@ -323,8 +323,8 @@ void leader_compacted(struct raft *r)
 {
     for (uint32_t i = 0; i < r->peer_count; i++) {
         struct peer *peer = &r->peers[i];
-        if (peer->next - 1 < r->tail.base_index) {
-            become_snapshot(r, peer);
+        if (peer->next <= r->tail.base_index) {
+            probe_from(r, peer, r->tail.base_index + 1);
         }
     }
 }

@@ -218,7 +218,8 @@ static void see_leader(struct corenet *net, const struct corenet_node *node)
     }
     for (raft_index i = node->memory.base_index + 1; i <= t->committed_count;
          i++) {
-        if (image_term(&node->memory, i) != t->committed[i - 1].term) {
+        if (t->committed_in[i - 1] < term &&
+            image_term(&node->memory, i) != t->committed[i - 1].term) {
             broken(net, node->id, "leader-completeness");
             return;
         }
@@ -263,7 +264,11 @@ static void see_commit(struct corenet *net, struct corenet_node *node,
         t->committed =
             grown(t->committed, &t->committed_capacity, i,
                   sizeof(*t->committed));
+        t->committed_in =
+            grown(t->committed_in, &t->committed_in_capacity, i,
+                  sizeof(*t->committed_in));
         t->committed[i - 1] = *record;
+        t->committed_in[i - 1] = node->term;
         t->committed_count = i;
         check_durable(net, node->id, i, record->term);
     }
@@ -572,6 +577,7 @@ void corenet_release(struct corenet *net)
     }
     free(net->truth.at);
     free(net->truth.committed);
+    free(net->truth.committed_in);
     free(net->truth.leader_of);
     free(net->truth.vote_of);
 }
@@ -623,6 +629,7 @@ void corenet_start(struct corenet *net, node_id id, raft_time now,
     node->core = raft_new(&options, &boot);
     node->applied = node->tree;
     node->role = RAFT_FOLLOWER;
+    node->term = node->disk.term;
     node->up = true;
     raft_check(node->core);
     free(terms);

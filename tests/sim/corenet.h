@@ -82,7 +82,9 @@ struct corenet_truth {
     struct corenet_facts *at; /* owned; by index: log matching */
     size_t at_capacity;
     struct corenet_record *committed; /* owned; [i] is index i + 1 */
-    size_t committed_count, committed_capacity;
+    raft_term *committed_in; /* owned; a term not before the one it
+                              * was committed in */
+    size_t committed_count, committed_capacity, committed_in_capacity;
     node_id *leader_of; /* owned; by term */
     size_t leader_capacity;
     node_id *vote_of;   /* owned; by term * NODES_MAX + voter - 1 */
