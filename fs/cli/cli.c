@@ -190,13 +190,15 @@ int cli_take_operand(struct cli *cli, const char **list, int *count, int most)
 
 static void print_option(const struct cli_option *option)
 {
-    char left[64];
-    bool both = option->letter != 0 && option->name != NULL;
-    snprintf(left, sizeof(left), "%s%c%s%s%s%s%s",
-             option->letter != 0 ? "-" : "  ",
-             option->letter != 0 ? option->letter : ' ', both ? ", " : " ",
-             option->name != NULL ? "--" : "",
-             option->name != NULL ? option->name : "",
+    char letter[8] = "    ", name[40] = "", left[80];
+    if (option->letter != 0) {
+        snprintf(letter, sizeof(letter), "-%c%s", option->letter,
+                 option->name != NULL ? ", " : "");
+    }
+    if (option->name != NULL) {
+        snprintf(name, sizeof(name), "--%s", option->name);
+    }
+    snprintf(left, sizeof(left), "%s%s%s%s", letter, name,
              option->value != NULL ? " " : "",
              option->value != NULL ? option->value : "");
     printf("  %-26s %s\n", left, option->sentence);

@@ -62,12 +62,20 @@ static void each_mount(bool (*each)(void *arg, const char *path), void *arg)
 
 struct only {
     char *path; /* owned: the first one */
+    char *all;  /* owned: a line each */
     int count;
 };
 
 static bool count_mount(void *arg, const char *path)
 {
     struct only *only = arg;
+    char *all = NULL;
+    if (asprintf(&all, "%s\n  %s", only->all != NULL ? only->all : "", path) <
+        0) {
+        abort();
+    }
+    free(only->all);
+    only->all = all;
     only->count++;
     if (only->path == NULL) {
         only->path = strdup(path);
@@ -156,16 +164,21 @@ static int check_datadir(const struct cli *cli, const char *path)
 static int find_only(const struct cli *cli, struct found *out)
 {
     struct only only = {.count = 0};
+    int rc = 0;
     each_mount(count_mount, &only);
     if (only.count == 1) {
         *out = (struct found){.is_mount = true, .path = only.path};
-        return 0;
+        only.path = NULL;
+    } else if (only.count == 0) {
+        rc =
+            cli_misuse(cli, "no raftfs is mounted here; which data directory?");
+    } else {
+        rc = cli_misuse(cli, "%d raftfs are mounted here; which one?%s",
+                        only.count, only.all);
     }
+    free(only.all);
     free(only.path);
-    return cli_misuse(cli,
-                      only.count == 0
-                          ? "no raftfs is mounted here; which data directory?"
-                          : "more than one raftfs is mounted here; which one?");
+    return rc;
 }
 
 int find_node(const struct cli *cli, const char *text, struct found *out)
