@@ -22,6 +22,7 @@
 enum {
     READS_MAX = 512,
     REPLAY_MAX = 64,
+    BACKLOG_MAX = 100,  /* clients that find so much waiting wait too */
     STEPS_MAX = 400000, /* a livelock is a failure, not a long night */
 };
 
@@ -382,9 +383,11 @@ static void client(struct world *w)
     if (!can_act(w, id)) {
         return;
     }
+    raft_index waiting =
+        corenet_last(&corenet_node(&w->net, id)->memory) - w->completed;
     if (chance(w, 500000)) {
         ask_read(w, id);
-    } else {
+    } else if ((int64_t)waiting < BACKLOG_MAX) {
         w->values++;
         corenet_submit(&w->net, id, local(w, id), w->values);
     }
