@@ -24,7 +24,7 @@ load ../lib/cluster
     cluster_up 3
     run lab status
     [[ $(grep -c running <<<"$output") == 3 ]]
-    [[ $(grep -c ' leader ' <<<"$output") == 1 ]]
+    [[ $(grep -c ' running  *leader ' <<<"$output") == 1 ]]
     echo text >"$C/n2/d/file"
     pid=$(node_pid n1)
     lab up 3
