@@ -30,7 +30,7 @@ enum {
     APPLY_BATCH = 256,    /* records a call; then heartbeats get their turn */
     SUBMIT_BATCH = 1024,  /* records in one log write */
     COMPACT_BATCH = 8192, /* records a step */
-    COMPACT_LEAST = 512,  /* fewer are not worth a transaction */
+    COMPACT_LEAST = 64,   /* fewer are not worth a transaction */
     NOTICES_MAX = 256,    /* queued in one turn of the loop */
     BOUNCES_MAX = 3,      /* two confused nodes must not play ping-pong */
     ROUNDS_MAX = 64,      /* read index rounds without an answer */
