@@ -228,6 +228,22 @@ static void clean_up(const struct plan *plan)
     }
 }
 
+/* The directory's own name must be as durable as what a node promises in it. */
+static int sync_parent(struct cli *cli, const struct plan *plan)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/..", plan->datadir);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? -1 : 0;
+    if (rc < 0) {
+        cli_fail(cli, CLI_SYSTEM, "cannot sync %s: %s", path, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc < 0 ? CLI_SYSTEM : 0;
+}
+
 /* The configuration comes last: where it is, the node is complete. */
 static int fill(struct cli *cli, struct plan *plan)
 {
@@ -255,7 +271,7 @@ static int fill(struct cli *cli, struct plan *plan)
     if (config_write(path[0], config, error) < 0) {
         return cli_fail(cli, CLI_SYSTEM, "%s", error);
     }
-    return 0;
+    return sync_parent(cli, plan);
 }
 
 /* --- what to do next --- */
