@@ -162,13 +162,14 @@ static char *absolute(const char *path)
 int daemon_run(const struct daemon_options *given)
 {
     struct daemon_options options = *given;
-    char *datadir = realpath(given->datadir, NULL);
-    char *mountpoint =
-        given->mountpoint == NULL ? NULL : absolute(given->mountpoint);
+    char *datadir = realpath(given->datadir, NULL), *mountpoint = NULL;
     int pipes[2], rc = 111;
     if (datadir == NULL) {
         fprintf(stderr, "raftfs: %s: %s\n", given->datadir, strerror(errno));
         goto out;
+    }
+    if (given->mountpoint != NULL) {
+        mountpoint = absolute(given->mountpoint);
     }
     if (given->mountpoint != NULL && mountpoint == NULL) {
         fprintf(stderr, "raftfs: %s: %s\n", given->mountpoint,

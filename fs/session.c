@@ -86,6 +86,7 @@ void session_completed(struct node *node, enum hull_outcome outcome,
     keeper->opened_count++;
     log_event(LOG_INFO, "session opened", "id=%" PRIu64, keeper->id);
     requests_session_opened(node);
+    node_tell_ready(node);
 }
 
 void session_lost(struct node *node)
@@ -206,6 +207,9 @@ static void compare_digest(struct node *node, node_id from, raft_index index,
                            uint64_t digest)
 {
     uint64_t ours = digest;
+    if (index == 0 || from == node->self) {
+        return; /* no point yet, or nothing to compare with */
+    }
     if (index == tree_applied(node->tree)) {
         ours = tree_digest(node->tree);
     } else if (index % DIGEST_EVERY == 0) {
