@@ -130,12 +130,20 @@ static void stage(struct world *world, struct record *record)
     record->place = (struct record_place){place.segment, place.position};
 }
 
-int world_apply(struct world *world, struct record *record)
+static void keep(struct world *world, struct record *record)
 {
-    world->records = realloc(world->records, (world->record_count + 1) *
-                                                 sizeof *world->records);
+    if (record->index != world->record_count + 1) {
+        return; /* replayed */
+    }
+    size_t size = (world->record_count + 1) * sizeof *world->records;
+    world->records = realloc(world->records, size);
     assert_non_null(world->records);
     world->records[world->record_count++] = record_ref(record);
+}
+
+int world_apply(struct world *world, struct record *record)
+{
+    keep(world, record);
     stage(world, record);
     int rc = apply_record(world->apply, record, &world->result);
     if (rc != 0) {
@@ -317,6 +325,18 @@ bool world_has_inode(struct world *world, uint64_t ino)
     int rc = tree_inode_get(world->tree, ino, &inode);
     assert_true(rc == 0 || rc == STORE_NOT_FOUND);
     return rc == 0;
+}
+
+void world_same_session(const struct apply_session *a,
+                        const struct apply_session *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->node, b->node);
+    assert_int_equal(a->boot, b->boot);
+    assert_int_equal(a->opened_ns, b->opened_ns);
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->ack_below, b->ack_below);
+    assert_int_equal(a->results, b->results);
 }
 
 uint64_t world_lookup(struct world *world, uint64_t parent, const char *name)

@@ -81,6 +81,8 @@ uint64_t world_file(struct world *world, uint64_t parent, const char *name);
 uint64_t world_dir(struct world *world, uint64_t parent, const char *name);
 struct inode world_inode(struct world *world, uint64_t ino);
 bool world_has_inode(struct world *world, uint64_t ino);
+void world_same_session(const struct apply_session *a,
+                        const struct apply_session *b);
 /* 0: no such name. */
 uint64_t world_lookup(struct world *world, uint64_t parent, const char *name);
 

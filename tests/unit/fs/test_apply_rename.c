@@ -55,6 +55,10 @@ static void two_names_of_one_file_stay(void **state)
     assert_int_equal(world_lookup(w, TREE_ROOT, "g"), f);
     assert_int_equal(world_inode(w, f).ctime, before.ctime);
     assert_int_equal(world_rename(w, TREE_ROOT, "f", TREE_ROOT, "f", 0), 0);
+    uint64_t d = world_dir(w, TREE_ROOT, "d");
+    world_file(w, d, "f");
+    assert_int_equal(world_rename(w, TREE_ROOT, "d", TREE_ROOT, "d", 0), 0);
+    assert_int_equal(world_lookup(w, TREE_ROOT, "d"), d);
 }
 
 static void only_an_empty_directory_is_replaced(void **state)

@@ -1,0 +1,277 @@
+/* The same log gives the same tree, however often a node crashed meanwhile.
+ *
+ * One world makes random records and applies them. Another applies the same
+ * records, but loses everything since its last commit now and then, and goes on
+ * from its applied index, as a node does. Results, digests, sessions and every
+ * check must agree. A seed may be given as an argument. */
+#include "tests/unit/fs/apply_world.h"
+
+#include "store/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { RECORDS = 3000, NODES = 3, PAYLOAD_MAX = 10000 };
+
+static uint64_t first_seed = 1;
+static uint64_t seeds = 2;
+static uint64_t state; /* of the generator */
+
+static uint64_t random_below(uint64_t bound)
+{
+    state += 0x9e3779b97f4a7c15u;
+    uint64_t z = state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (z ^ (z >> 31)) % bound;
+}
+
+struct node {
+    uint64_t session, serial;
+};
+
+struct life {
+    struct world *world; /* of the records */
+    struct node nodes[NODES];
+    uint64_t ino_max;
+    struct apply_result results[RECORDS + 1]; /* by index */
+};
+
+static struct bytes random_name(void)
+{
+    static const char letters[] = "abcdef";
+    return (struct bytes){letters + random_below(6), 1};
+}
+
+static const char *node_name(size_t node)
+{
+    static const char *names[NODES] = {"one", "three", "seven77"};
+    return names[node];
+}
+
+static struct command random_command(struct life *life)
+{
+    struct command c = {
+        .ino = 1 + random_below(life->ino_max),
+        .parent =
+            random_below(2) == 0 ? TREE_ROOT : 1 + random_below(life->ino_max),
+        .new_parent =
+            random_below(2) == 0 ? TREE_ROOT : 1 + random_below(life->ino_max),
+        .mode = (uint32_t)random_below(07777),
+        .umask = 022,
+        .caller.uid = (uint32_t)random_below(2),
+    };
+    c.op = (uint16_t)(OP_CREATE + random_below(OP_END - OP_CREATE));
+    c.name = random_name();
+    c.new_name = random_name();
+    c.target = random_name();
+    c.flags = c.op == OP_RENAME  ? (uint32_t)random_below(4)
+              : c.op == OP_WRITE ? (random_below(2) == 0 ? O_APPEND : 0)
+                                 : (random_below(3) == 0 ? O_TRUNC : 0);
+    c.set = (uint32_t)random_below(512);
+    c.size = random_below(3) * 2500;
+    c.offset = random_below(20000);
+    c.mtime = (int64_t)random_below(1000000);
+    return c;
+}
+
+static void run(struct life *life, struct record *record)
+{
+    struct world *w = life->world;
+    world_apply(w, record);
+    life->results[record->index] = w->result;
+    if (w->result.error == 0 && w->result.value[VALUE_INO] > life->ino_max &&
+        record->session != 0) {
+        life->ino_max = w->result.value[VALUE_INO];
+    }
+    record_unref(record);
+}
+
+/* Sometimes a serial that was there already, or one that comes late. */
+static void run_command(struct life *life)
+{
+    static uint8_t bytes[PAYLOAD_MAX];
+    struct node *node = &life->nodes[random_below(NODES)];
+    struct command command = random_command(life);
+    struct bytes payload = {0};
+    if (command.op == OP_WRITE) {
+        payload.data = bytes;
+        payload.size = random_below(random_below(4) == 0 ? PAYLOAD_MAX : 200);
+        memset(bytes, (int)random_below(256), payload.size);
+    }
+    uint64_t dice = random_below(10);
+    node->serial += dice == 0 ? 0 : dice == 1 ? 2 : 1;
+    command.ack_below = node->serial - random_below(node->serial + 1) % 20;
+    struct record *record = world_record(life->world, &command, payload);
+    record->session = node->session;
+    record->serial = dice == 2 && node->serial > 5
+                         ? node->serial - random_below(5)
+                         : node->serial;
+    run(life, record);
+}
+
+static void run_session(struct life *life)
+{
+    size_t i = random_below(NODES);
+    struct command command = {.op = OP_SESSION_OPEN,
+                              .name = world_text(node_name(i)),
+                              .number = random_below(3)};
+    bool ends = random_below(3) == 0;
+    if (ends) {
+        command = (struct command){.op = OP_SESSION_END,
+                                   .session = life->nodes[i].session};
+    }
+    struct record *record =
+        world_record(life->world, &command, (struct bytes){0});
+    record->session = 0;
+    record->origin = WORLD_NODE + i;
+    run(life, record);
+    if (!ends && life->world->result.error == 0) {
+        life->nodes[i].session = life->world->result.value[VALUE_INO];
+    }
+}
+
+static void run_reap(struct life *life)
+{
+    uint8_t inos[3 * 8];
+    struct writer w = writer_init(inos, sizeof inos);
+    for (int i = 0; i < 3; i++) {
+        write_u64(&w, 2 + random_below(life->ino_max));
+    }
+    struct command command = {.op = OP_REAP, .ino_count = 3, .inos = inos};
+    struct record *record =
+        world_record(life->world, &command, (struct bytes){0});
+    record->session = 0;
+    run(life, record);
+}
+
+static void live(struct life *life)
+{
+    for (int i = 0; i < RECORDS; i++) {
+        uint64_t dice = random_below(100);
+        if (dice < 2) {
+            run_session(life);
+        } else if (dice < 5) {
+            run_reap(life);
+        } else {
+            run_command(life);
+        }
+    }
+}
+
+static void refuse_again(struct world *w, struct world *first)
+{
+    uint64_t applied = tree_applied(w->tree);
+    if (applied == 0) {
+        return;
+    }
+    struct apply_result result;
+    const struct record *old = first->records[random_below(applied)];
+    assert_int_equal(apply_record(w->apply, old, &result), STORE_INVALID);
+    assert_int_equal(tree_applied(w->tree), applied);
+}
+
+static void replay(struct life *life, struct world *w)
+{
+    uint64_t crashes = 0;
+    while (tree_applied(w->tree) < RECORDS) {
+        struct record *record = life->world->records[tree_applied(w->tree)];
+        world_apply(w, record);
+        const struct apply_result *expected = &life->results[record->index];
+        assert_int_equal(w->result.error, expected->error);
+        assert_memory_equal(w->result.value, expected->value,
+                            sizeof expected->value);
+        switch (random_below(100)) {
+        case 0:
+            world_reopen(w);
+            crashes++;
+            break;
+        case 1:
+            world_commit(w);
+            world_reopen(w);
+            break;
+        case 2:
+        case 3:
+        case 4:
+            world_commit(w);
+            break;
+        case 5:
+            refuse_again(w, life->world);
+            break;
+        default:
+            break;
+        }
+    }
+    assert_true(crashes > 0);
+}
+
+static void compare_sessions(struct world *a, struct world *b)
+{
+    struct apply_session ours[NODES + 1], theirs[NODES + 1];
+    size_t count = apply_sessions(a->apply, ours, NODES + 1);
+    assert_int_equal(apply_sessions(b->apply, theirs, NODES + 1), count);
+    for (size_t i = 0; i < count; i++) {
+        world_same_session(&ours[i], &theirs[i]);
+    }
+}
+
+/* Not in vain: most kinds of results were there. */
+static void expect_variety(const struct life *life)
+{
+    static const int expected[] = {0,      ENOENT,  EEXIST, ENOTEMPTY, ESTALE,
+                                   EISDIR, ENOTDIR, EINVAL, ETIMEDOUT, EPERM};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        size_t count = 0;
+        for (int j = 1; j <= RECORDS; j++) {
+            count += life->results[j].error == expected[i] ? 1 : 0;
+        }
+        if (count == 0) {
+            fail_msg("errno %d never came", expected[i]);
+        }
+    }
+}
+
+static void run_seed(uint64_t seed)
+{
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct life *life = calloc(1, sizeof *life);
+    assert_non_null(life);
+    state = seed;
+    life->world = world_new();
+    life->ino_max = 1;
+    live(life);
+    expect_variety(life);
+    struct world *other = world_new();
+    replay(life, other);
+    assert_int_equal(world_digest(life->world), world_digest(other));
+    compare_sessions(life->world, other);
+    world_check(life->world);
+    world_check(other);
+    world_free(other);
+    world_free(life->world);
+    free(life);
+}
+
+static void crashes_make_no_difference(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = first_seed; seed < first_seed + seeds; seed++) {
+        run_seed(seed);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        first_seed = strtoull(argv[1], NULL, 10);
+        seeds = 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crashes_make_no_difference),
+    };
+    return cmocka_run_group_tests_name("apply_replay", tests, NULL, NULL);
+}
