@@ -60,8 +60,7 @@ static void check_writes(const struct raft *r)
     for (size_t i = 0; i < w->count; i++) {
         const struct write *write = &w->ring[(w->head + i) % w->capacity];
         CHECK(r, write->token > token, "writes wait in order of tokens");
-        CHECK(r, write->last >= last,
-              "waiting writes cover ever more records");
+        CHECK(r, write->last >= last, "waiting writes cover ever more records");
         token = write->token;
         last = write->last;
     }

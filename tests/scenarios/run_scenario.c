@@ -16,7 +16,12 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { QUEUE_MAX = 4096, WORDS_MAX = 64, LINE_MAX_BYTES = 512, LOOPS_MAX = 500 };
+enum {
+    QUEUE_MAX = 4096,
+    WORDS_MAX = 64,
+    LINE_MAX_BYTES = 512,
+    LOOPS_MAX = 500
+};
 
 struct stage {
     struct corenet net;
@@ -236,9 +241,9 @@ static void settle(struct stage *s)
 
 static void fire(struct stage *s, node_id id)
 {
-    corenet_step(&s->net, id,
-                 (struct raft_event){.type = RAFT_EVENT_TIME,
-                                     .now = s->now[id - 1]});
+    corenet_step(
+        &s->net, id,
+        (struct raft_event){.type = RAFT_EVENT_TIME, .now = s->now[id - 1]});
 }
 
 static void pass_time(struct stage *s, uint64_t us)
@@ -265,8 +270,8 @@ static void run_for(struct stage *s, uint64_t ms)
 
 static void show(struct stage *s)
 {
-    static const char *const roles[] = {"follower", "precandidate",
-                                        "candidate", "leader", "faulted"};
+    static const char *const roles[] = {"follower", "precandidate", "candidate",
+                                        "leader", "faulted"};
     for (node_id id = 1; id <= s->count; id++) {
         const struct corenet_node *node = corenet_node(&s->net, id);
         if (!node->up) {
@@ -275,8 +280,8 @@ static void show(struct stage *s)
         }
         struct raft_status status;
         raft_get_status(node->core, s->now[id - 1], &status);
-        fprintf(s->trace, "> %" PRIu64 ": %s term=%" PRIu64 " commit=%" PRIu64
-                          " log=",
+        fprintf(s->trace,
+                "> %" PRIu64 ": %s term=%" PRIu64 " commit=%" PRIu64 " log=",
                 id, roles[status.role], status.term, status.commit);
         for (raft_index i = status.first; i <= status.last; i++) {
             fprintf(s->trace, "%s%" PRIu64, i > status.first ? "," : "",
@@ -515,8 +520,8 @@ static int compare(const char *path, const char *expected, const char *actual)
         size_t a = strcspn(expected, "\n");
         size_t b = strcspn(actual, "\n");
         if (a != b || memcmp(expected, actual, a) != 0) {
-            fprintf(stderr, "%s:%d\n  expected: %.*s\n  happened: %.*s\n",
-                    path, line, (int)a, expected, (int)b, actual);
+            fprintf(stderr, "%s:%d\n  expected: %.*s\n  happened: %.*s\n", path,
+                    line, (int)a, expected, (int)b, actual);
             return -1;
         }
         expected += a + (expected[a] == '\n');
@@ -559,8 +564,8 @@ int main(int argc, char **argv)
     int rc = perform(&stage, expected);
     fclose(stage.trace);
     if (rc == 0) {
-        rc = update ? write_file(path, actual)
-                    : compare(path, expected, actual);
+        rc =
+            update ? write_file(path, actual) : compare(path, expected, actual);
     }
     drop(&stage, 0, 0);
     corenet_release(&stage.net);

@@ -235,8 +235,8 @@ static void check_durable(struct corenet *net, node_id id, raft_index index,
         const struct corenet_image *disk = &net->nodes[i].disk;
         if (net->members.list[i].voter) {
             voters++;
-            having += index <= disk->base_index ||
-                      image_term(disk, index) == term;
+            having +=
+                index <= disk->base_index || image_term(disk, index) == term;
         }
     }
     if (having < voters / 2 + 1) {
@@ -261,12 +261,10 @@ static void see_commit(struct corenet *net, struct corenet_node *node,
             }
             continue;
         }
-        t->committed =
-            grown(t->committed, &t->committed_capacity, i,
-                  sizeof(*t->committed));
-        t->committed_in =
-            grown(t->committed_in, &t->committed_in_capacity, i,
-                  sizeof(*t->committed_in));
+        t->committed = grown(t->committed, &t->committed_capacity, i,
+                             sizeof(*t->committed));
+        t->committed_in = grown(t->committed_in, &t->committed_in_capacity, i,
+                                sizeof(*t->committed_in));
         t->committed[i - 1] = *record;
         t->committed_in[i - 1] = node->term;
         t->committed_count = i;
@@ -278,8 +276,8 @@ static void see_commit(struct corenet *net, struct corenet_node *node,
     node->applied = index;
 }
 
-static void see_truncation(struct corenet *net,
-                           const struct corenet_node *node, raft_index from)
+static void see_truncation(struct corenet *net, const struct corenet_node *node,
+                           raft_index from)
 {
     const struct corenet_truth *t = &net->truth;
     for (raft_index i = from;
@@ -351,10 +349,9 @@ static void perform_send(struct corenet *net, struct corenet_node *node,
         release_packet(net, packet);
         return;
     }
-    node->held = grown(node->held, &node->held_capacity,
-                       node->held_count + 1, sizeof(*node->held));
-    node->held[node->held_count] =
-        (struct corenet_held){effect->after, packet};
+    node->held = grown(node->held, &node->held_capacity, node->held_count + 1,
+                       sizeof(*node->held));
+    node->held[node->held_count] = (struct corenet_held){effect->after, packet};
     node->held_count++;
 }
 
@@ -427,10 +424,8 @@ int corenet_submit(struct corenet *net, node_id id, raft_time now,
 {
     uint32_t size = RECORD_SIZE;
     struct corenet_record record = {.value = value};
-    struct raft_event event = {.type = RAFT_EVENT_SUBMIT,
-                               .now = now,
-                               .sizes = &size,
-                               .count = 1};
+    struct raft_event event = {
+        .type = RAFT_EVENT_SUBMIT, .now = now, .sizes = &size, .count = 1};
     return step_with(net, id, &event, &record);
 }
 
@@ -497,9 +492,8 @@ void corenet_sync(struct corenet *net, node_id id, raft_time now,
     ops_to_disk(node, count);
     release_held(net, node, token);
     corenet_step(net, id,
-                 (struct raft_event){.type = RAFT_EVENT_DURABLE,
-                                     .now = now,
-                                     .token = token});
+                 (struct raft_event){
+                     .type = RAFT_EVENT_DURABLE, .now = now, .token = token});
 }
 
 raft_token corenet_unsynced(const struct corenet *net, node_id id)
@@ -525,9 +519,8 @@ void corenet_compact(struct corenet *net, node_id id, raft_time now,
     image_compact(&node->memory, upto);
     image_compact(&node->disk, upto);
     corenet_step(net, id,
-                 (struct raft_event){.type = RAFT_EVENT_COMPACTED,
-                                     .now = now,
-                                     .index = upto});
+                 (struct raft_event){
+                     .type = RAFT_EVENT_COMPACTED, .now = now, .index = upto});
 }
 
 /* -- life --------------------------------------------------------------- */

@@ -59,8 +59,8 @@ struct corenet_node {
     struct raft *core;
     struct raft_effects effects;
     struct corenet_image memory, disk;
-    raft_index tree;    /* applied and durable: survives a crash */
-    raft_index applied; /* told to apply */
+    raft_index tree;        /* applied and durable: survives a crash */
+    raft_index applied;     /* told to apply */
     struct corenet_op *ops; /* owned; written, not durable */
     size_t op_count, op_capacity;
     struct corenet_held *held; /* owned; messages that wait for the disk */
@@ -82,12 +82,12 @@ struct corenet_truth {
     struct corenet_facts *at; /* owned; by index: log matching */
     size_t at_capacity;
     struct corenet_record *committed; /* owned; [i] is index i + 1 */
-    raft_term *committed_in; /* owned; a term not before the one it
-                              * was committed in */
+    raft_term *committed_in;          /* owned; a term not before the one it
+                                       * was committed in */
     size_t committed_count, committed_capacity, committed_in_capacity;
     node_id *leader_of; /* owned; by term */
     size_t leader_capacity;
-    node_id *vote_of;   /* owned; by term * NODES_MAX + voter - 1 */
+    node_id *vote_of; /* owned; by term * NODES_MAX + voter - 1 */
     size_t vote_capacity;
 };
 

@@ -27,14 +27,14 @@ enum {
 };
 
 enum kind {
-    ARRIVE,  /* packet */
+    ARRIVE, /* packet */
     TIMER,
-    SYNCED,  /* token */
+    SYNCED, /* token */
     CHECKPOINT,
     CLIENT,
     FAULT,
     RESTART,
-    HEAL,    /* the end of faults */
+    HEAL, /* the end of faults */
     END,
 };
 
@@ -359,8 +359,8 @@ static void ask_read(struct world *w, node_id id)
         return;
     }
     w->read_ids++;
-    w->reads[w->read_count] = (struct client_read){
-        w->read_ids, id, w->completed, w->now};
+    w->reads[w->read_count] =
+        (struct client_read){w->read_ids, id, w->completed, w->now};
     w->read_count++;
     corenet_step(&w->net, id,
                  (struct raft_event){.type = RAFT_EVENT_READ,
@@ -376,9 +376,9 @@ static bool can_act(const struct world *w, node_id id)
 
 static void client(struct world *w)
 {
-    plan(w, (struct happening){.at = w->now + 1 +
-                                     below(w, 2 * w->client_every_us),
-                               .kind = CLIENT});
+    plan(w,
+         (struct happening){.at = w->now + 1 + below(w, 2 * w->client_every_us),
+                            .kind = CLIENT});
     node_id id = 1 + below(w, w->count);
     if (!can_act(w, id)) {
         return;
@@ -460,7 +460,8 @@ static void compact(struct world *w, node_id id)
     if (status.trim >= status.first && chance(w, 300000)) {
         coverage.compactions++;
         corenet_compact(&w->net, id, local(w, id),
-                        status.first + below(w, status.trim - status.first + 1));
+                        status.first +
+                            below(w, status.trim - status.first + 1));
         after_step(w, id);
     }
 }
@@ -480,11 +481,11 @@ static void checkpoint(struct world *w, node_id id)
 static void transfer(struct world *w, node_id id)
 {
     if (can_act(w, id)) {
-        int rc = corenet_step(
-            &w->net, id,
-            (struct raft_event){.type = RAFT_EVENT_TRANSFER,
-                                .now = local(w, id),
-                                .target = below(w, w->count + 1)});
+        int rc =
+            corenet_step(&w->net, id,
+                         (struct raft_event){.type = RAFT_EVENT_TRANSFER,
+                                             .now = local(w, id),
+                                             .target = below(w, w->count + 1)});
         coverage.transfers += rc == 0;
         after_step(w, id);
     }
@@ -492,9 +493,9 @@ static void transfer(struct world *w, node_id id)
 
 static void fault(struct world *w)
 {
-    plan(w, (struct happening){
-                .at = w->now + 1 + below(w, 2 * w->fault_every_us),
-                .kind = FAULT});
+    plan(w,
+         (struct happening){.at = w->now + 1 + below(w, 2 * w->fault_every_us),
+                            .kind = FAULT});
     if (!w->faults) {
         return;
     }
@@ -569,10 +570,10 @@ static void begin(struct world *w)
         m->clock_base = 1000000 + below(w, 1000000000);
         m->drift_ppm = (int64_t)below(w, 2 * (uint64_t)w->rho_ppm + 1) -
                        (int64_t)w->rho_ppm;
-        plan(w, (struct happening){.at = below(w, 300000), .kind = RESTART,
-                                   .node = id});
         plan(w, (struct happening){
-                    .at = 400000, .kind = CHECKPOINT, .node = id});
+                    .at = below(w, 300000), .kind = RESTART, .node = id});
+        plan(w,
+             (struct happening){.at = 400000, .kind = CHECKPOINT, .node = id});
     }
     plan(w, (struct happening){.at = 1000, .kind = CLIENT});
     plan(w, (struct happening){.at = w->fault_every_us, .kind = FAULT});
@@ -589,10 +590,10 @@ static void heal(struct world *w)
         restart(w, id);
     }
     w->committed_at_heal = w->net.truth.committed_count;
-    plan(w, (struct happening){
-                .at = w->now + 12 * (uint64_t)w->net.options.election_us +
-                      5000000,
-                .kind = END});
+    plan(w,
+         (struct happening){
+             .at = w->now + 12 * (uint64_t)w->net.options.election_us + 5000000,
+             .kind = END});
 }
 
 /* An election needs two writes and four messages one after the other; where the
