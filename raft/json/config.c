@@ -126,8 +126,8 @@ uint64_t config_cluster_id(const struct config *config)
     }
     qsort(names, config->node_count, sizeof(names[0]), compare_names);
     /* Each name seeds the next hash, so that ("ab","c") is not ("a","bc"). */
-    uint64_t id = hash64(
-        (struct bytes){config->cluster, strlen(config->cluster)}, 0);
+    uint64_t id =
+        hash64((struct bytes){config->cluster, strlen(config->cluster)}, 0);
     for (uint32_t i = 0; i < config->node_count; i++) {
         id = hash64((struct bytes){names[i], strlen(names[i])}, id);
     }

@@ -34,10 +34,9 @@ static int decode_string(const json_t *object, const char *parent,
         return config_fail(error, "%s: only a string is allowed", place.text);
     }
     if (json_string_length(value) >= out_size) {
-        return config_fail(error, "%s: %s is too long; %zu bytes are allowed",
-                           place.text,
-                           config_quote(json_string_value(value)).text,
-                           out_size - 1);
+        return config_fail(
+            error, "%s: %s is too long; %zu bytes are allowed", place.text,
+            config_quote(json_string_value(value)).text, out_size - 1);
     }
     memcpy(out, json_string_value(value), json_string_length(value) + 1);
     return 0;
@@ -49,15 +48,21 @@ static int decode_number(const json_t *object, const char *key, json_int_t min,
 {
     const json_t *value = json_object_get(object, key);
     if (!json_is_integer(value)) {
-        return config_fail(error, "%s: %s; only a whole number from %lld to "
-                           "%lld is allowed", key,
-                           value == NULL ? "is missing" : "is not a number "
-                           "without fraction", (long long)min, (long long)max);
+        return config_fail(error,
+                           "%s: %s; only a whole number from %lld to "
+                           "%lld is allowed",
+                           key,
+                           value == NULL ? "is missing"
+                                         : "is not a number "
+                                           "without fraction",
+                           (long long)min, (long long)max);
     }
     json_int_t number = json_integer_value(value);
     if (number < min || number > max) {
-        return config_fail(error, "%s: %lld is out of range; %lld to %lld are "
-                           "allowed", key, (long long)number, (long long)min,
+        return config_fail(error,
+                           "%s: %lld is out of range; %lld to %lld are "
+                           "allowed",
+                           key, (long long)number, (long long)min,
                            (long long)max);
     }
     *out = (uint32_t)number;
@@ -74,23 +79,26 @@ static int decode_cluster_id(const json_t *root, uint64_t *out,
     }
     /* Small letters only: one id has one spelling, so that two files can be
      * compared by eye and by diff. */
-    if (strlen(text) != DIGITS ||
-        strspn(text, "0123456789abcdef") != DIGITS) {
-        return config_fail(error, "cluster_id: %s is not 16 hexadecimal digits "
-                           "(0-9, a-f)", config_quote(text).text);
+    if (strlen(text) != DIGITS || strspn(text, "0123456789abcdef") != DIGITS) {
+        return config_fail(error,
+                           "cluster_id: %s is not 16 hexadecimal digits "
+                           "(0-9, a-f)",
+                           config_quote(text).text);
     }
     *out = strtoull(text, NULL, 16);
     return 0;
 }
 
-static int decode_node(const json_t *value, size_t at,
-                       struct config_node *node, char error[CONFIG_ERROR_SIZE])
+static int decode_node(const json_t *value, size_t at, struct config_node *node,
+                       char error[CONFIG_ERROR_SIZE])
 {
     char parent[32];
     snprintf(parent, sizeof(parent), "nodes[%zu]", at);
     if (!json_is_object(value)) {
-        return config_fail(error, "%s: only an object with \"name\" and "
-                           "\"address\" is allowed", parent);
+        return config_fail(error,
+                           "%s: only an object with \"name\" and "
+                           "\"address\" is allowed",
+                           parent);
     }
     if (decode_string(value, parent, "name", node->name, sizeof(node->name),
                       error) < 0 ||
@@ -107,8 +115,10 @@ static int decode_nodes(const json_t *root, struct config *config,
     const json_t *list = json_object_get(root, "nodes");
     size_t count = json_array_size(list);
     if (count < 1 || count > RAFT_NODES_MAX) {
-        return config_fail(error, "nodes: only a list of 1 to %d nodes is "
-                           "allowed", RAFT_NODES_MAX);
+        return config_fail(error,
+                           "nodes: only a list of 1 to %d nodes is "
+                           "allowed",
+                           RAFT_NODES_MAX);
     }
     config->node_count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) {

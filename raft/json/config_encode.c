@@ -17,7 +17,8 @@ static void set(json_t *object, const char *key, json_t *value)
     (void)rc;
 }
 
-/* A copy of the node's entry in the old list, for the keys that are not ours. */
+/* A copy of the node's entry in the old list, for the keys that are not ours.
+ */
 static json_t *node_object(const json_t *old_nodes, const char *name)
 {
     size_t i;
@@ -66,8 +67,7 @@ char *config_encode(const struct config *config)
     set(root, "nodes", encode_nodes(config, json_object_get(root, "nodes")));
     for (size_t i = 0; i < CONFIG_NUMBERS; i++) {
         const struct config_number *number = &config_numbers[i];
-        set(root, number->key,
-            json_integer(config_number_get(config, number)));
+        set(root, number->key, json_integer(config_number_get(config, number)));
     }
 
     char *text = json_dumps(root, JSON_INDENT(2));

@@ -84,8 +84,10 @@ int config_read(const char *path, struct config *config,
         goto out;
     }
     if (size > CONFIG_FILE_MAX) {
-        config_fail(error, "%.150s: larger than 1 MiB, this is not a "
-                    "configuration", path);
+        config_fail(error,
+                    "%.150s: larger than 1 MiB, this is not a "
+                    "configuration",
+                    path);
         goto out;
     }
     rc = config_decode((struct bytes){data, (size_t)size}, config, why);

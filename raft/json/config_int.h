@@ -28,8 +28,8 @@ void config_number_set(struct config *config,
 
 /* Writes the sentence to error, without control characters; always -1, so that
  * callers can return it. */
-__attribute__((format(printf, 2, 3)))
-int config_fail(char error[CONFIG_ERROR_SIZE], const char *format, ...);
+__attribute__((format(printf, 2, 3))) int
+config_fail(char error[CONFIG_ERROR_SIZE], const char *format, ...);
 
 /* The text in quotes, shortened so that the rest of a message has room. */
 struct config_quoted {

@@ -39,13 +39,12 @@ static bool host_ok(const char *host, size_t size, bool v6)
 {
     for (size_t i = 0; i < size; i++) {
         const char *extra = v6 ? ":.%_-" : "._-";
-        if (!is_alnum(host[i]) && (host[i] == '\0' ||
-                                   strchr(extra, host[i]) == NULL)) {
+        if (!is_alnum(host[i]) &&
+            (host[i] == '\0' || strchr(extra, host[i]) == NULL)) {
             return false;
         }
     }
-    return size > 0 && size < 256 &&
-           (!v6 || memchr(host, ':', size) != NULL);
+    return size > 0 && size < 256 && (!v6 || memchr(host, ':', size) != NULL);
 }
 
 static bool port_ok(const char *port)
@@ -119,19 +118,23 @@ static int check_node(const struct config *config, uint32_t at,
     for (uint32_t i = 0; i < at; i++) {
         const struct config_node *other = &config->nodes[i];
         if (strcmp(other->name, node->name) == 0) {
-            return config_fail(error, "nodes[%u].name: \"%s\" is also the name "
+            return config_fail(error,
+                               "nodes[%u].name: \"%s\" is also the name "
                                "of nodes[%u]; each node needs its own",
                                at, node->name, i);
         }
         if (config_node_id(other->name) == config_node_id(node->name)) {
-            return config_fail(error, "nodes[%u].name: \"%s\" gives the same "
+            return config_fail(error,
+                               "nodes[%u].name: \"%s\" gives the same "
                                "id as \"%s\"; choose another name",
                                at, node->name, other->name);
         }
         if (strcmp(other->address, node->address) == 0) {
-            return config_fail(error, "nodes[%u].address: %s is also the "
-                               "address of \"%s\"; each node needs its own", at,
-                               config_quote(node->address).text, other->name);
+            return config_fail(error,
+                               "nodes[%u].address: %s is also the "
+                               "address of \"%s\"; each node needs its own",
+                               at, config_quote(node->address).text,
+                               other->name);
         }
     }
     return 0;
@@ -169,8 +172,10 @@ static int check_names(const struct config *config,
         }
     }
     if (!has_node(config, config->name)) {
-        return config_fail(error, "name: \"%s\" is not in nodes; it must be "
-                           "the name of one of them", config->name);
+        return config_fail(error,
+                           "name: \"%s\" is not in nodes; it must be "
+                           "the name of one of them",
+                           config->name);
     }
     return 0;
 }
@@ -188,33 +193,37 @@ static int check_timeouts(const struct config *config,
         }
     }
     if (config->election_ms < 3 * config->heartbeat_ms) {
-        return config_fail(error, "election_ms: %u is too short; at least 3 "
+        return config_fail(error,
+                           "election_ms: %u is too short; at least 3 "
                            "times heartbeat_ms (%u) is allowed",
                            config->election_ms, 3 * config->heartbeat_ms);
     }
     if (config->lease_ms != 0 && config->lease_ms < 2 * config->heartbeat_ms) {
-        return config_fail(error, "lease_ms: %u is too short; 0 (no lease) or "
+        return config_fail(error,
+                           "lease_ms: %u is too short; 0 (no lease) or "
                            "at least 2 times heartbeat_ms (%u) is allowed",
                            config->lease_ms, 2 * config->heartbeat_ms);
     }
     /* A voter elects nobody before the old leader's lease is over, on any two
      * clocks (dissertation 6.4.1). Rounded up. */
-    uint64_t election_min =
-        ((uint64_t)config->lease_ms * CLOCK_FAST_PERCENT +
-         CLOCK_SLOW_PERCENT - 1) / CLOCK_SLOW_PERCENT + LEASE_SLACK_MS;
+    uint64_t election_min = ((uint64_t)config->lease_ms * CLOCK_FAST_PERCENT +
+                             CLOCK_SLOW_PERCENT - 1) /
+                                CLOCK_SLOW_PERCENT +
+                            LEASE_SLACK_MS;
     if (config->lease_ms != 0 && config->election_ms < election_min) {
-        return config_fail(error, "election_ms: %u is too short for lease_ms "
+        return config_fail(error,
+                           "election_ms: %u is too short for lease_ms "
                            "%u; at least %llu is allowed (the lease on clocks "
                            "that differ by 2 %%, and %d ms)",
                            config->election_ms, config->lease_ms,
                            (unsigned long long)election_min, LEASE_SLACK_MS);
     }
     if (config->session_timeout_ms < 2 * config->election_ms) {
-        return config_fail(error, "session_timeout_ms: %u is too short; at "
+        return config_fail(error,
+                           "session_timeout_ms: %u is too short; at "
                            "least 2 times election_ms (%u) is allowed, or each "
                            "election would end sessions",
-                           config->session_timeout_ms,
-                           2 * config->election_ms);
+                           config->session_timeout_ms, 2 * config->election_ms);
     }
     return 0;
 }
@@ -229,8 +238,10 @@ static int compare_nodes(const void *a, const void *b)
 int config_validate(struct config *config, char error[CONFIG_ERROR_SIZE])
 {
     if (config->version != CONFIG_VERSION) {
-        return config_fail(error, "version: %u is not known; only %d is "
-                           "allowed", config->version, CONFIG_VERSION);
+        return config_fail(error,
+                           "version: %u is not known; only %d is "
+                           "allowed",
+                           config->version, CONFIG_VERSION);
     }
     if (check_names(config, error) < 0 || check_timeouts(config, error) < 0) {
         return -1;

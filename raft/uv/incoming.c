@@ -3,9 +3,9 @@
  *   ANONYMOUS --welcome--> WELCOMED --incoming_close--> gone
  *       \---- no HELLO in time, garbage, refused ----> gone
  *
- * Anybody can connect, so nothing is believed and little is given until HELLO is
- * there; a welcomed peer that says something senseless is cut off too, and dials
- * again.
+ * Anybody can connect, so nothing is believed and little is given until HELLO
+ * is there; a welcomed peer that says something senseless is cut off too, and
+ * dials again.
  */
 #include "raft/uv/incoming.h"
 
@@ -58,12 +58,11 @@ void incoming_reject(struct incoming *incoming, const char *why)
     transport->garbage++;
     incoming_close(incoming);
     snprintf(key, sizeof(key), "garbage:%s", incoming->host);
-    transport_note(transport, "warn", "garbage",
-                   peer != NULL ? peer->options->id : 0, key, NOTES_MINUTE,
-                   "closed a connection from %s port %u%s%s: %s",
-                   incoming->host, incoming->port,
-                   peer != NULL ? ", node " : "",
-                   peer != NULL ? peer->options->name : "", why);
+    transport_note(
+        transport, "warn", "garbage", peer != NULL ? peer->options->id : 0, key,
+        NOTES_MINUTE, "closed a connection from %s port %u%s%s: %s",
+        incoming->host, incoming->port, peer != NULL ? ", node " : "",
+        peer != NULL ? peer->options->name : "", why);
 }
 
 /* --- HELLO --- */
@@ -110,7 +109,8 @@ static void tell_refusal(struct incoming *incoming, const struct hello *hello,
     case HELLO_WRONG_NODE:
         snprintf(why, sizeof(why),
                  "takes this node for another one; this is %s: two nodes' "
-                 "addresses are mixed up", options->name);
+                 "addresses are mixed up",
+                 options->name);
         break;
     case HELLO_UNKNOWN_NODE:
         snprintf(why, sizeof(why), "is missing in this node's configuration");
@@ -128,8 +128,8 @@ static void tell_refusal(struct incoming *incoming, const struct hello *hello,
 static bool reply(struct incoming *incoming, const struct hello *hello,
                   enum hello_refusal status)
 {
-    struct frame frame = transport_hello(
-        incoming->transport, FRAME_HELLO_REPLY, hello->node, status);
+    struct frame frame = transport_hello(incoming->transport, FRAME_HELLO_REPLY,
+                                         hello->node, status);
     uv_buf_t buf = {.base = (char *)frame.data, .len = frame.size};
     /* The first bytes of a connection always fit into its socket. */
     int rc = uv_try_write((uv_stream_t *)&incoming->tcp, &buf, 1);
@@ -343,8 +343,8 @@ void incoming_tick(struct incoming *incoming)
         char key[NOTES_KEY_SIZE];
         snprintf(key, sizeof(key), "silent:%016" PRIx64, peer->options->id);
         incoming_close(incoming);
-        transport_note(transport, "warn", "peer-silent", peer->options->id,
-                       key, NOTES_MINUTE, "heard nothing from %s for %u ms",
+        transport_note(transport, "warn", "peer-silent", peer->options->id, key,
+                       NOTES_MINUTE, "heard nothing from %s for %u ms",
                        peer_label(peer).text, options->silence_us / 1000);
     }
 }

@@ -1,8 +1,8 @@
 /* incoming.h -- one incoming connection, a stranger's or a peer's.
  *
- * Time is counted in ticks, not by the clock: after a pause of this process what
- * the peers said meanwhile waits in the sockets, and a clock would call all of
- * them silent.
+ * Time is counted in ticks, not by the clock: after a pause of this process
+ * what the peers said meanwhile waits in the sockets, and a clock would call
+ * all of them silent.
  *
  * Thread: loop. Memory: lives until its handle is closed.
  */
@@ -17,7 +17,8 @@ struct incoming {
     struct peer *peer; /* NULL: anonymous */
     struct incoming *next, *prev;
     struct stream stream;
-    uint32_t ticks; /* anonymous: since it came; peer: since it said something */
+    uint32_t
+        ticks; /* anonymous: since it came; peer: since it said something */
     bool closed;
     char host[64];
     uint16_t port;

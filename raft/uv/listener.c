@@ -94,8 +94,7 @@ int listener_start(struct transport *transport, char why[NOTE_SIZE])
                                    .ai_flags = AI_PASSIVE};
     uv_getaddrinfo_t lookup = {.data = NULL};
     int rc = uv_getaddrinfo(transport->loop, &lookup, NULL,
-                            options->listen_host, options->listen_port,
-                            &hints);
+                            options->listen_host, options->listen_port, &hints);
     if (rc == 0) {
         rc = listen_on(lookup.addrinfo);
         uv_freeaddrinfo(lookup.addrinfo);

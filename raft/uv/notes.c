@@ -45,8 +45,7 @@ bool notes_due(struct notes *notes, raft_time now, const char *key,
         memcpy(entry->key, key, strlen(key) + 1);
         return true;
     }
-    raft_time silent_since =
-        repeat == NOTES_ONCE ? entry->seen : entry->said;
+    raft_time silent_since = repeat == NOTES_ONCE ? entry->seen : entry->said;
     entry->seen = now;
     if (now - silent_since < NOTES_REPEAT_US) {
         entry->held++;

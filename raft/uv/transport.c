@@ -51,22 +51,20 @@ void transport_note(struct transport *transport, const char *severity,
                     const char *code, node_id peer, const char *key,
                     enum notes_repeat repeat, const char *format, ...)
 {
-    char text[NOTE_SIZE], more[32];
+    char text[NOTE_SIZE], more[NOTE_SIZE + 32];
     uint64_t held = 0;
     if (transport->closing ||
-        (key != NULL && !notes_due(&transport->notes, transport_now(), key,
-                                   repeat, &held))) {
+        (key != NULL &&
+         !notes_due(&transport->notes, transport_now(), key, repeat, &held))) {
         return;
     }
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (held > 0) {
-        snprintf(more, sizeof(more), " (%" PRIu64 " more)", held);
-        strncat(text, more, sizeof(text) - strlen(text) - 1);
-    }
-    transport->calls.note(transport->calls.self, severity, code, peer, text);
+    snprintf(more, sizeof(more), "%s (%" PRIu64 " more)", text, held);
+    const char *said = held > 0 ? more : text;
+    transport->calls.note(transport->calls.self, severity, code, peer, said);
 }
 
 struct peer_label peer_label(const struct peer *peer)
@@ -116,8 +114,9 @@ struct frame transport_hello(const struct transport *transport, uint16_t kind,
 
 /* --- pings --- */
 
-/* What the peer says of us is the only way to learn that nothing of what we send
- * arrives although TCP is content. While we don't hear it, we can't know. */
+/* What the peer says of us is the only way to learn that nothing of what we
+ * send arrives although TCP is content. While we don't hear it, we can't know.
+ */
 static void check_heard_by(struct peer *peer, raft_time now)
 {
     struct transport *transport = peer->transport;
@@ -146,8 +145,8 @@ static void on_tick(uv_timer_t *ticker)
         struct peer *peer = &transport->peers[i];
         check_heard_by(peer, now);
         if (peer->state == DIAL_WELCOMED && !peer->cut) {
-            struct frame frame = frame_encode_ping(
-                transport->options.self, peer->options->id, &ping);
+            struct frame frame = frame_encode_ping(transport->options.self,
+                                                   peer->options->id, &ping);
             dialer_send_first(peer, &frame);
         }
     }
@@ -174,8 +173,8 @@ static struct transport *transport_new(uv_loop_t *loop,
         members.count++;
     }
     transport->peer_count = options->peer_count;
-    transport->route = route_new(options->self, &members,
-                                 FRESH_PINGS * options->ping_us);
+    transport->route =
+        route_new(options->self, &members, FRESH_PINGS * options->ping_us);
     return transport;
 }
 
@@ -187,8 +186,8 @@ static void transport_free(struct transport *transport)
 }
 
 int transport_open(uv_loop_t *loop, const struct transport_options *options,
-                   const struct transport_calls *calls,
-                   struct transport **out, char why[NOTE_SIZE])
+                   const struct transport_calls *calls, struct transport **out,
+                   char why[NOTE_SIZE])
 {
     assert(options->self != 0 && options->peer_count < RAFT_NODES_MAX);
     assert(options->ping_us >= 1000 && options->silence_us > options->ping_us);

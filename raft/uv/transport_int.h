@@ -1,12 +1,14 @@
 /* transport_int.h -- what the files that make up the transport share.
  *
  *   transport.c  open, close, send, pings, status
- *   dialer.c     one outgoing connection a peer: what we say
+ *   dialer.c     when to dial which peer
+ *   outgoing.c   one outgoing connection: what we say
  *   listener.c   the port
  *   incoming.c   one incoming connection: what others say, strangers included
  *
- * With the loop's callbacks nothing is freed while a handle is open: each handle
- * counts in open_handles, and the last close callback frees the transport.
+ * With the loop's callbacks nothing is freed while a handle is open: each
+ * handle counts in open_handles, and the last close callback frees the
+ * transport.
  */
 #ifndef RAFT_UV_TRANSPORT_INT_H
 #define RAFT_UV_TRANSPORT_INT_H
@@ -30,7 +32,7 @@ enum {
     LISTEN_BACKLOG = 128,
 };
 
-struct outgoing; /* dialer.c */
+struct outgoing; /* outgoing.h */
 struct incoming; /* incoming.h */
 
 /* The way to one peer (the drawing is in dialer.c). */
@@ -51,7 +53,7 @@ struct peer {
     struct outgoing *outgoing; /* CONNECTING and later, else NULL */
     uv_timer_t timer;
     uv_getaddrinfo_t lookup;
-    uint32_t tries;       /* chooses among the addresses of a name */
+    uint32_t tries; /* chooses among the addresses of a name */
     uint32_t backoff_us;
     raft_time state_since;
     raft_time unheard_since; /* 0: it hears us, or we cannot know */
@@ -89,10 +91,10 @@ raft_time transport_now(void);
 struct peer *transport_find(struct transport *transport, node_id id);
 /* Tells a person, once per key as `repeat` says. "(12 more)" is added when some
  * were kept silent. */
-__attribute__((format(printf, 7, 8)))
-void transport_note(struct transport *transport, const char *severity,
-                    const char *code, node_id peer, const char *key,
-                    enum notes_repeat repeat, const char *format, ...);
+__attribute__((format(printf, 7, 8))) void
+transport_note(struct transport *transport, const char *severity,
+               const char *code, node_id peer, const char *key,
+               enum notes_repeat repeat, const char *format, ...);
 /* Names are for people who compare: "n2 at 127.0.0.1:7382". */
 struct peer_label {
     char text[NOTE_SIZE];

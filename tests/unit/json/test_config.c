@@ -86,11 +86,11 @@ static void what_is_left_out_gets_its_default(void **state)
     (void)state;
     struct config config;
     char error[256];
-    assert_int_equal(
-        decode("{\"version\":1,\"cluster\":\"c\",\"name\":\"b\","
-               "\"cluster_id\":\"00000000000000ff\",\"nodes\":"
-               "[{\"name\":\"b\",\"address\":\"[::1]:99\"}]}",
-               &config, error), 0);
+    assert_int_equal(decode("{\"version\":1,\"cluster\":\"c\",\"name\":\"b\","
+                            "\"cluster_id\":\"00000000000000ff\",\"nodes\":"
+                            "[{\"name\":\"b\",\"address\":\"[::1]:99\"}]}",
+                            &config, error),
+                     0);
     assert_string_equal(config.listen, "[::1]:99");
     assert_int_equal(config.heartbeat_ms, 100);
     assert_int_equal(config.election_ms, 700);
@@ -107,28 +107,27 @@ static void errors_name_the_key_and_what_is_allowed(void **state)
     assert_refused("\"version\":1,", "", "version: is missing", "1 to 1");
     assert_refused("0123456789abcdef", "0123", "cluster_id: \"0123\"",
                    "16 hexadecimal");
-    assert_refused("0123456789abcdef", "0000000000000000", "cluster_id: ",
-                   "not be 0");
+    assert_refused("0123456789abcdef", "0000000000000000",
+                   "cluster_id: ", "not be 0");
     assert_refused("\"cluster\":\"raftfs\"", "\"cluster\":\"\"",
                    "cluster: \"\" is not a name", "letters, digits");
     assert_refused("\"name\":\"n1\",\"l", "\"name\":\"n3\",\"l",
                    "name: \"n3\" is not in nodes", "one of them");
-    assert_refused("\"name\":\"n1\",\"l", "\"name\":7,\"l", "name: ",
-                   "only a string");
+    assert_refused("\"name\":\"n1\",\"l", "\"name\":7,\"l",
+                   "name: ", "only a string");
     assert_refused("\"listen\":\"127.0.0.1:7381\"", "\"listen\":\"x\"",
                    "listen: \"x\" is not HOST:PORT", "1 to 65535");
     assert_refused("127.0.0.1:7382", "foo",
                    "nodes[0].address: \"foo\" is not HOST:PORT", "[V6]:PORT");
-    assert_refused("127.0.0.1:7382", "foo:65536", "nodes[0].address: ",
-                   "65535");
+    assert_refused("127.0.0.1:7382", "foo:65536",
+                   "nodes[0].address: ", "65535");
     assert_refused("127.0.0.1:7382", "127.0.0.1:7381\"},{\"name\":\"x",
                    "nodes[1].address: is missing", "string");
     assert_refused("\"n2\"", "\"-x\"", "nodes[0].name: \"-x\"", "letter");
     assert_refused("\"n2\"", "\"n1\"", "nodes[1].name: \"n1\"", "its own");
     assert_refused("127.0.0.1:7382", "127.0.0.1:7381",
                    "nodes[1].address: \"127.0.0.1:7381\"", "its own");
-    assert_refused("\"nodes\":[", "\"nodes\":{},\"x\":[", "nodes: ",
-                   "1 to 16");
+    assert_refused("\"nodes\":[", "\"nodes\":{},\"x\":[", "nodes: ", "1 to 16");
     assert_refused("\"nodes\":[", "\"nodes\":[],\"x\":[", "nodes: ", "1 to 16");
     assert_refused("\"nodes\":[", "\"nodes\":[null,", "nodes[0]: ", "object");
 }
@@ -221,9 +220,9 @@ static void a_configuration_made_by_hand_can_be_read_back(void **state)
     config_init(&config);
     assert_int_equal(config.node_count, 1);
     assert_int_equal(config_validate(&config, error), -1);
-    strcpy(config.cluster, "c");
-    strcpy(config.name, "me");
-    strcpy(config.nodes[0].name, "me");
+    snprintf(config.cluster, sizeof(config.cluster), "%s", "c");
+    snprintf(config.name, sizeof(config.name), "%s", "me");
+    snprintf(config.nodes[0].name, sizeof(config.nodes[0].name), "%s", "me");
     config.cluster_id = config_cluster_id(&config);
     assert_int_equal(config_validate(&config, error), 0);
     char *text = config_encode(&config);
@@ -252,11 +251,18 @@ static void foreign_keys_are_kept_in_their_order(void **state)
     assert_int_equal(decode(whole, &config, error), 0);
     config.op_timeout_ms = 4000;
     char *out = config_encode(&config);
-    const char *order[] = {"\"//\": \"mine\"", "\"version\": 1", "\"zoo\": {",
-                           "\"b\": [", "2.5", "\"a\": true",
-                           "\"apple\": 12345678901234567", "\"cluster\"",
-                           "\"name\": \"n1\"", "\"rack\": \"b4\"",
-                           "\"name\": \"n2\"", "\"op_timeout_ms\": 4000"};
+    const char *order[] = {"\"//\": \"mine\"",
+                           "\"version\": 1",
+                           "\"zoo\": {",
+                           "\"b\": [",
+                           "2.5",
+                           "\"a\": true",
+                           "\"apple\": 12345678901234567",
+                           "\"cluster\"",
+                           "\"name\": \"n1\"",
+                           "\"rack\": \"b4\"",
+                           "\"name\": \"n2\"",
+                           "\"op_timeout_ms\": 4000"};
     const char *from = out;
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         from = strstr(from, order[i]);
@@ -282,10 +288,11 @@ static void addresses_are_split(void **state)
                      0);
     assert_string_equal(host, "fe80::1%eth0");
     assert_string_equal(port, "65535");
-    const char *bad[] = {"", ":", "a", "a:", ":1", "a:0", "a:65536", "a:1x",
-                         "a:-1", "a:+1", "a:1 ", "::1:80", "[::1]", "[::1]80",
-                         "[]:80", "[abc]:80", "[::1:80", "a b:1", "a:000001",
-                         "a:99999999999999999999"};
+    const char *bad[] = {
+        "",         ":",       "a",     "a:",       ":1",
+        "a:0",      "a:65536", "a:1x",  "a:-1",     "a:+1",
+        "a:1 ",     "::1:80",  "[::1]", "[::1]80",  "[]:80",
+        "[abc]:80", "[::1:80", "a b:1", "a:000001", "a:99999999999999999999"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         if (config_split_address(bad[i], host, port) != -1) {
             fail_msg("\"%s\" was taken for an address", bad[i]);
@@ -293,9 +300,9 @@ static void addresses_are_split(void **state)
     }
     char longest[300];
     memset(longest, 'a', 256);
-    strcpy(longest + 256, ":1");
+    memcpy(longest + 256, ":1", 3);
     assert_int_equal(config_split_address(longest, host, port), -1);
-    strcpy(longest + 255, ":1");
+    memcpy(longest + 255, ":1", 3);
     assert_int_equal(config_split_address(longest, host, port), 0);
 }
 
@@ -309,15 +316,15 @@ static void ids_come_from_names(void **state)
     struct config a, b;
     config_init(&a);
     a.node_count = 3;
-    strcpy(a.cluster, "c");
-    strcpy(a.nodes[0].name, "x");
-    strcpy(a.nodes[1].name, "y");
-    strcpy(a.nodes[2].name, "z");
+    snprintf(a.cluster, sizeof(a.cluster), "%s", "c");
+    snprintf(a.nodes[0].name, sizeof(a.nodes[0].name), "%s", "x");
+    snprintf(a.nodes[1].name, sizeof(a.nodes[1].name), "%s", "y");
+    snprintf(a.nodes[2].name, sizeof(a.nodes[2].name), "%s", "z");
     b = a;
-    strcpy(b.nodes[0].name, "z");
-    strcpy(b.nodes[2].name, "x");
+    snprintf(b.nodes[0].name, sizeof(b.nodes[0].name), "%s", "z");
+    snprintf(b.nodes[2].name, sizeof(b.nodes[2].name), "%s", "x");
     assert_true(config_cluster_id(&a) == config_cluster_id(&b));
-    strcpy(b.cluster, "d");
+    snprintf(b.cluster, sizeof(b.cluster), "%s", "d");
     assert_true(config_cluster_id(&a) != config_cluster_id(&b));
     /* A cluster of one has nobody to agree with. */
     a.node_count = 1;

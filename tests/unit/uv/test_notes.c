@@ -8,7 +8,8 @@
 
 #include <cmocka.h>
 
-enum { SECOND = 1000 * 1000, MINUTE = 60 * SECOND };
+static const raft_time SECOND = 1000 * 1000;
+static const raft_time MINUTE = 60 * (raft_time)1000 * 1000;
 
 static void a_key_is_told_once_a_minute_with_a_count(void **state)
 {
@@ -32,13 +33,12 @@ static void a_cause_that_lasts_is_told_once(void **state)
     uint64_t held;
     assert_true(notes_due(&notes, 0, "a", NOTES_ONCE, &held));
     for (int i = 1; i < 1000; i++) {
-        assert_false(notes_due(&notes, (raft_time)i * SECOND, "a", NOTES_ONCE,
-                               &held));
+        assert_false(
+            notes_due(&notes, (raft_time)i * SECOND, "a", NOTES_ONCE, &held));
     }
     notes_forget(&notes, "a");
     assert_true(notes_due(&notes, 1000 * SECOND, "a", NOTES_ONCE, &held));
-    assert_true(notes_due(&notes, 1060 * (raft_time)SECOND, "a", NOTES_ONCE,
-                          &held));
+    assert_true(notes_due(&notes, 1060 * SECOND, "a", NOTES_ONCE, &held));
 }
 
 static void forgetting_takes_a_prefix(void **state)

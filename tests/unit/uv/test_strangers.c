@@ -61,8 +61,11 @@ static struct world *connected_world(void)
 
 static struct frame hello(node_id from, uint64_t cluster, uint32_t protocol)
 {
-    struct hello hello = {.protocol = protocol, .cluster_id = cluster,
-                          .node = from, .boot = 1, .name = "stranger"};
+    struct hello hello = {.protocol = protocol,
+                          .cluster_id = cluster,
+                          .node = from,
+                          .boot = 1,
+                          .name = "stranger"};
     return frame_encode_hello(FRAME_HELLO, from, 1, &hello);
 }
 
@@ -182,7 +185,8 @@ static void another_cluster_is_refused_once_on_both_sides(void **state)
     assert_int_equal(world->nodes[1].note_count, 2);
     assert_int_equal(world->nodes[2].note_count, 2);
     char text[256];
-    snprintf(text, sizeof(text), "peer-refused node n2 at 127.0.0.1:%u belongs "
+    snprintf(text, sizeof(text),
+             "peer-refused node n2 at 127.0.0.1:%u belongs "
              "to cluster 000000000000000f; this is cluster 00000000000000ab",
              world->nodes[2].port);
     assert_int_equal(world_count_notes(world, 1, text), 1);
@@ -242,7 +246,8 @@ static void another_protocol_is_refused(void **state)
     assert_true(frame_ok((struct bytes){reply, (size_t)size}));
     assert_int_equal(
         frame_decode_hello(frame_body((struct bytes){reply, (size_t)size}),
-                           &decoded), 0);
+                           &decoded),
+        0);
     assert_int_equal(decoded.status, HELLO_WRONG_PROTOCOL);
     close(fd);
     assert_int_equal(world_count_notes(world, 1, "speaks protocol 9"), 1);

@@ -115,8 +115,7 @@ static void order_is_kept_under_load(void **state)
         }
         world_wait(world, n2_has_received, sent - 25);
         /* In order: the number of the last one is how many there are. */
-        assert_int_equal(world->nodes[2].last_value,
-                         world->nodes[2].received);
+        assert_int_equal(world->nodes[2].last_value, world->nodes[2].received);
     }
     world_wait(world, n2_has_received, sent);
     assert_int_equal(world->nodes[2].last_value, sent);
@@ -254,7 +253,8 @@ static void an_absent_peer_is_told_of_once(void **state)
     assert_int_equal(world->nodes[1].note_count, 1);
     assert_int_equal(world_count_notes(world, 1,
                                        "warn peer-unreachable cannot reach n2 "
-                                       "at 127.0.0.1:"), 1);
+                                       "at 127.0.0.1:"),
+                     1);
     world_free(world);
 }
 
@@ -340,7 +340,8 @@ static void a_port_in_use_is_told_with_its_address(void **state)
     char why[256], port[16];
     world_start(world, 1);
     assert_int_equal(transport_open(&world->loop, &world->nodes[1].options,
-                                    &calls, &transport, why), UV_EADDRINUSE);
+                                    &calls, &transport, why),
+                     UV_EADDRINUSE);
     snprintf(port, sizeof(port), "%u", world->nodes[1].port);
     assert_non_null(strstr(why, "127.0.0.1"));
     assert_non_null(strstr(why, port));

@@ -234,8 +234,8 @@ uint32_t world_count_notes(const struct world *world, node_id id,
     return count;
 }
 
-struct transport_peer_status world_status(const struct world *world,
-                                          node_id id, node_id peer)
+struct transport_peer_status world_status(const struct world *world, node_id id,
+                                          node_id peer)
 {
     struct transport_peer_status status;
     assert_non_null(world->nodes[id].transport);
@@ -251,7 +251,7 @@ int world_connect(struct world *world, node_id id)
     address.sin_port = htons(world->nodes[id].port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
-    assert_int_equal(
-        connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
     return fd;
 }

@@ -51,7 +51,7 @@ void world_start_all(struct world *world);
 void world_stop(struct world *world, node_id id);
 
 /* Runs the loop until check(world, arg), or fails the test by the name. */
-#define world_wait(world, check, arg) \
+#define world_wait(world, check, arg)                                          \
     world_wait_for(world, check, arg, #check, __LINE__)
 void world_wait_for(struct world *world,
                     bool (*check)(struct world *world, uint64_t arg),
@@ -68,8 +68,8 @@ void world_send(struct world *world, node_id from, node_id to, uint64_t value,
 /* Notes of a node that contain text. */
 uint32_t world_count_notes(const struct world *world, node_id id,
                            const char *text);
-struct transport_peer_status world_status(const struct world *world,
-                                          node_id id, node_id peer);
+struct transport_peer_status world_status(const struct world *world, node_id id,
+                                          node_id peer);
 
 /* A blocking client socket to the node's port. */
 int world_connect(struct world *world, node_id id);
