@@ -14,7 +14,7 @@
  *    and never when it is committed;
  *  - a read shows everything that had completed anywhere before it began;
  *  - a record is the same bytes whenever it is looked at;
- *  - hull_check() after every turn of a node's loop.
+ *  - hull_check() after turns of a node's loop.
  * And after the faults have ended: a leader, all nodes equal, commands and
  * reads on every node done.
  */
@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NODES_MAX = 5, OPS_MAX = 20000 };
+enum { NODES_MAX = 5, OPS_MAX = 8000 };
 
 /* --- chance: one stream a concern, so that they do not disturb each other ---
  */

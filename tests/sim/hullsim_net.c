@@ -173,6 +173,9 @@ void chaos_strike(struct world *world)
 void chaos_heal(struct world *world)
 {
     world->calm = true;
+    /* A backlog must be worked off before the end, whatever the windows. */
+    world->params.sync_us = 100;
+    world->params.delay_us = 100;
     memset(world->cut_until, 0, sizeof(world->cut_until));
     for (uint32_t i = 0; i < world->params.nodes; i++) {
         struct node *node = &world->nodes[i];
