@@ -30,12 +30,12 @@ not_mounted() { ! is_mounted; }
 the_pid() {
     local dir
     for dir in /proc/[0-9]*; do
-        if tr '\0' '\n' <"$dir/cmdline" 2>/dev/null | grep -qxF -- "$D" &&
-            [[ $(readlink "$dir/exe") == "$(readlink -f "$RAFTFS")" ]]; then
+        if [[ $dir/exe -ef $RAFTFS ]] &&
+            tr '\0' '\n' <"$dir/cmdline" | grep -qxF -- "$D"; then
             echo "${dir#/proc/}"
             return
         fi
-    done
+    done 2>/dev/null
 }
 
 # Kept apart from bats's descriptors, which the daemon would hold open.
@@ -218,6 +218,9 @@ mount_fails() { timeout 20 "$RAFTFS" mount "$D" "$1" 3>&- 4>&- </dev/null; }
         chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" || true
         if ! as_user test -x "$RAFTFS"; then
             skip "nobody may not run $RAFTFS"
+        fi
+        if ! as_user sh -c ': <>/dev/fuse' 2>/dev/null; then
+            skip "nobody may not open /dev/fuse"
         fi
         HOME_DIR=$(mktemp -d /tmp/raftfs-user-XXXXXX)
         chown 65534:65534 "$HOME_DIR"

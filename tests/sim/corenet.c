@@ -461,6 +461,9 @@ static void ops_to_disk(struct corenet_node *node, size_t count)
         image_perform(&node->disk, &node->ops[i]);
         free(node->ops[i].records);
     }
+    if (count == 0) {
+        return;
+    }
     node->op_count -= count;
     memmove(node->ops, node->ops + count, node->op_count * sizeof(*node->ops));
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,15 +62,6 @@ struct mirror *mirror_new(void)
     return m;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-                      struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void mirror_free(struct mirror *m)
 {
     for (int i = 0; i < MIRROR_HELD; i++) {
@@ -80,7 +70,7 @@ void mirror_free(struct mirror *m)
     world_check(m->world);
     world_free(m->world);
     close(m->root);
-    nftw(m->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    world_remove_files(m->path);
     free(m);
 }
 

@@ -59,6 +59,20 @@ static int remove_one(const char *path, const struct stat *st, int type,
     return remove(path);
 }
 
+void world_remove_files(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+uint64_t world_random(uint64_t *state, uint64_t bound)
+{
+    *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    uint64_t z = *state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (z ^ (z >> 31)) % bound;
+}
+
 void world_free(struct world *world)
 {
     close_all(world);
@@ -66,7 +80,7 @@ void world_free(struct world *world)
         record_unref(world->records[i]);
     }
     free(world->records);
-    nftw(world->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    world_remove_files(world->dir);
     free(world);
 }
 

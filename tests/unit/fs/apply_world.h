@@ -40,6 +40,10 @@ struct world {
 int world_setup(void **state);
 int world_teardown(void **state);
 
+/* A number below bound; the same sequence for the same first *state. */
+uint64_t world_random(uint64_t *state, uint64_t bound);
+void world_remove_files(const char *path); /* a directory and all below */
+
 struct world *world_new(void);
 void world_free(struct world *world);
 /* Closes and opens everything again: what was not committed is lost. */

@@ -17,11 +17,7 @@ static uint64_t state; /* of the generator */
 
 static uint64_t random_below(uint64_t bound)
 {
-    state += 0x9e3779b97f4a7c15u;
-    uint64_t z = state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (z ^ (z >> 31)) % bound;
+    return world_random(&state, bound);
 }
 
 /* A few names, so that calls meet: a, a/b, c/a/d. */

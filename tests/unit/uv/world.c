@@ -38,8 +38,8 @@ static void set_options(struct world *world, node_id id)
     options->cluster_id = CLUSTER;
     options->self = id;
     options->boot = 1000 + id;
-    options->ping_us = 20 * 1000;
-    options->silence_us = 400 * 1000;
+    options->ping_us = 40 * 1000;
+    options->silence_us = 600 * 1000;
     options->connect_us = 300 * 1000;
     snprintf(options->name, sizeof(options->name), "n%u", (unsigned)id);
     snprintf(options->listen_host, sizeof(options->listen_host), "127.0.0.1");
@@ -221,6 +221,20 @@ void world_send(struct world *world, node_id from, node_id to, uint64_t value,
     memcpy(frame.data + FRAME_HEADER_SIZE, &value, sizeof(value));
     frame_seal(&frame, FRAME_NOTICE, 0, from, to);
     transport_send(world->nodes[from].transport, to, &frame);
+}
+
+void world_send_until_received(struct world *world, node_id from, node_id to,
+                               uint64_t value)
+{
+    const struct world_node *node = &world->nodes[to];
+    uint64_t before = node->received;
+    for (int tries = 0; node->received == before; tries++) {
+        assert_true(tries < 1000);
+        world_send(world, from, to, value, 1000);
+        world_run(world, 20);
+    }
+    assert_int_equal(node->last_value, value);
+    assert_int_equal(node->last_from, from);
 }
 
 uint32_t world_count_notes(const struct world *world, node_id id,

@@ -65,6 +65,10 @@ bool all_connected(struct world *world, uint64_t unused);
 /* A notice with a body that begins with value, of body_size >= 8. */
 void world_send(struct world *world, node_id from, node_id to, uint64_t value,
                 size_t body_size);
+/* Sends until one more frame was received by `to`: a frame may be lost when the
+ * ways change, as on a busy machine they may. */
+void world_send_until_received(struct world *world, node_id from, node_id to,
+                               uint64_t value);
 /* Notes of a node that contain text. */
 uint32_t world_count_notes(const struct world *world, node_id id,
                            const char *text);
