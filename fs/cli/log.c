@@ -301,15 +301,21 @@ static int view_mount(const struct cli *cli, struct viewer *viewer,
 {
     char error[256];
     json_t *status = NULL;
-    if (find_status(found, &status, error) != FIND_RUNNING) {
+    int rc = find_status(found, &status, error);
+    if (rc == FIND_NOT_RUNNING) {
+        return cli_fail(cli, CLI_FAILED,
+                        "the node mounted on %s is not running; name its data "
+                        "directory",
+                        found->path);
+    }
+    if (rc == FIND_FAILED) {
         return cli_fail(cli, CLI_FAILED, "%s", error);
     }
     const char *datadir =
         json_string_value(json_object_get(status, "data_dir"));
-    int rc = datadir != NULL
-                 ? view(cli, viewer, datadir)
-                 : cli_fail(cli, CLI_FAILED,
-                            "the node does not say where its data is");
+    rc = datadir != NULL ? view(cli, viewer, datadir)
+                         : cli_fail(cli, CLI_FAILED,
+                                    "the node does not say where its data is");
     json_decref(status);
     return rc;
 }

@@ -1,5 +1,5 @@
 #include "fs/command.h"
-#include "tests/golden/golden.h"
+#include "tests/unit/wire/golden.h"
 #include "tests/unit/wire/hostile.h"
 
 #include <fcntl.h>

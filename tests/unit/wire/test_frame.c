@@ -1,6 +1,6 @@
 /* The envelope, and the frames around the consensus. */
 #include "raft/wire/frame.h"
-#include "tests/golden/golden.h"
+#include "tests/unit/wire/golden.h"
 #include "tests/unit/wire/hostile.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Messages of the consensus, as frames. */
 #include "raft/wire/frame.h"
-#include "tests/golden/golden.h"
+#include "tests/unit/wire/golden.h"
 #include "tests/unit/wire/hostile.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 #include "raft/wire/record.h"
-#include "tests/golden/golden.h"
+#include "tests/unit/wire/golden.h"
 #include "tests/unit/wire/hostile.h"
 
 #include <setjmp.h>

@@ -5,8 +5,8 @@
  * files anew, which is right only together with a new version number of the
  * format.
  */
-#ifndef TESTS_GOLDEN_H
-#define TESTS_GOLDEN_H
+#ifndef TESTS_UNIT_WIRE_GOLDEN_H
+#define TESTS_UNIT_WIRE_GOLDEN_H
 
 #include "raft/core/types.h"
 

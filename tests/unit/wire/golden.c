@@ -1,4 +1,4 @@
-#include "tests/golden/golden.h"
+#include "tests/unit/wire/golden.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
