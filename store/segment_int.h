@@ -1,6 +1,7 @@
 /* segment_int.h -- what the files of segment share: the table and the format.
  *
- * segment.c        the table of segments: open, get, put, remove
+ * segment.c        the table of segments: get, put, add, remove
+ * segment_open.c   opening: the lock, the directory, what is left of a crash
  * segment_file.c   one file: its header, its records, its unused tail
  * segment_writer.c appending
  * segment_read.c   reading
@@ -51,6 +52,11 @@ struct segments {
 };
 
 /* --- the table (segment.c) --- */
+struct segment_file *segment_file_new(uint64_t id, uint64_t bytes, int fd);
+/* Closes its descriptor. */
+void segment_file_free(struct segment_file *file);
+/* Takes file. The lock is held, or nobody else knows the table yet. */
+void segments_insert(struct segments *segments, struct segment_file *file);
 /* Makes a file, held by the caller as by segments_get(), writing. */
 int segments_add(struct segments *segments, struct segment_file **out);
 /* Ends writing, and the hold. */
