@@ -270,8 +270,7 @@ void mirror_create(struct mirror *m, const char *path, uint32_t mode,
     }
     int ours = create_ours(m, path, mode, mask, flags, theirs);
     uint64_t ino = m->world->result.value[VALUE_INO];
-    /* O_TRUNC of a file that is empty: ext4 changes its times, but not those
-     * kernels that find nothing to do. */
+    /* Not every file system touches the times of an empty file that is cut. */
     same_errno(m, ours, theirs);
     unwatch(m, (flags & O_TRUNC) == 0);
     if (ours == 0) {
