@@ -8,10 +8,11 @@
  * however far apart the kernel would send its own, and a healed network is
  * found within that time.
  *
- * A dead network under a connection is the kernel's to find: TCP_USER_TIMEOUT
- * ends it when nothing that was sent is acknowledged for silence_us, and with
- * the pings there always is something sent. Unlike a look at our own queue it
- * does not take a slow network for a dead one.
+ * A dead network under a connection is found by asking the kernel: with the
+ * pings there always is something sent, and when nothing at all is acknowledged
+ * for silence_us nobody is there. A look at our own queue would take a slow
+ * network for a dead one, and TCP_USER_TIMEOUT a peer that is too busy to read;
+ * what is under way to those would be lost just when it hurts most.
  */
 #include "raft/uv/outgoing.h"
 
@@ -262,8 +263,14 @@ void dialer_hint(struct peer *peer)
 
 void dialer_redial(struct peer *peer, const char *why)
 {
-    if (peer->outgoing != NULL) {
-        dialer_fail(peer, why);
+    assert(peer->outgoing != NULL);
+    dialer_fail(peer, why);
+}
+
+void dialer_tick(struct peer *peer)
+{
+    if (peer->state == DIAL_WELCOMED && outgoing_is_dead(peer->outgoing)) {
+        dialer_redial(peer, "the network is silent");
     }
 }
 

@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+enum {
+    /* A peer whose kernel answers while it reads nothing itself is busy or
+     * stopped; so long we keep what it was sent. */
+    STALLED_SILENCES = 10,
+};
+
 static void on_outgoing_closed(uv_handle_t *handle)
 {
     struct outgoing *outgoing = handle->data;
@@ -149,12 +155,29 @@ static void set_socket_options(struct outgoing *outgoing)
 {
     uv_os_fd_t fd;
     unsigned timeout_ms =
-        (unsigned)dialer_ms(outgoing->transport->options.silence_us);
+        (unsigned)dialer_ms(outgoing->transport->options.silence_us) *
+        STALLED_SILENCES;
     uv_tcp_nodelay(&outgoing->tcp, 1);
     if (uv_fileno((uv_handle_t *)&outgoing->tcp, &fd) == 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
                    sizeof(timeout_ms));
     }
+}
+
+bool outgoing_is_dead(const struct outgoing *outgoing)
+{
+    uv_os_fd_t fd;
+    struct tcp_info info = {.tcpi_state = 0};
+    socklen_t size = sizeof(info);
+    if (uv_fileno((const uv_handle_t *)&outgoing->tcp, &fd) < 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
+        return false;
+    }
+    /* Probes of a closed window are answered while the peer's kernel lives. */
+    bool unanswered = (info.tcpi_unacked > 0 && info.tcpi_retransmits > 0) ||
+                      info.tcpi_probes > 1;
+    return unanswered && info.tcpi_last_ack_recv >
+                             outgoing->transport->options.silence_us / 1000;
 }
 
 void outgoing_connect(struct peer *peer, const struct sockaddr *address)

@@ -24,6 +24,10 @@ void outgoing_connect(struct peer *peer, const struct sockaddr *address);
 /* Gives peer->outgoing up, if there is one. */
 void outgoing_close(struct peer *peer);
 
+/* What was sent has not been acknowledged for silence_us, nor was anything
+ * else: the network is gone, or the machine. */
+bool outgoing_is_dead(const struct outgoing *outgoing);
+
 /* --- dialer.c, for outgoing.c --- */
 
 /* What went wrong with a try or a connection. */

@@ -143,6 +143,7 @@ static void on_tick(uv_timer_t *ticker)
     route_make_ping(transport->route, now, &ping);
     for (uint32_t i = 0; i < transport->peer_count; i++) {
         struct peer *peer = &transport->peers[i];
+        dialer_tick(peer);
         check_heard_by(peer, now);
         if (peer->state == DIAL_WELCOMED && !peer->cut) {
             struct frame frame = frame_encode_ping(transport->options.self,

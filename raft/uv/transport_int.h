@@ -118,7 +118,9 @@ void dialer_start(struct peer *peer);
 void dialer_stop(struct peer *peer);
 /* The peer is there, by its own HELLO: no need to wait for the next try. */
 void dialer_hint(struct peer *peer);
-/* Gives the connection up, if there is one, and dials anew. */
+/* One ping_us has passed. Gives up a connection that is dead. */
+void dialer_tick(struct peer *peer);
+/* Gives the connection up and dials anew. */
 void dialer_redial(struct peer *peer, const char *why);
 /* Only when WELCOMED; false: dropped. Takes the frame. */
 bool dialer_send(struct peer *peer, struct frame *frame);
