@@ -55,11 +55,8 @@ void inflight_init(struct inflight *inflight)
         .buckets = xcalloc(INFLIGHT_BUCKETS, sizeof(struct inflight_entry *))};
 }
 
-void inflight_clear(struct inflight *inflight)
+void inflight_release(struct inflight *inflight)
 {
-    if (inflight->count == 0) {
-        return;
-    }
     for (size_t i = 0; i < INFLIGHT_BUCKETS; i++) {
         while (inflight->buckets[i] != NULL) {
             struct inflight_entry *entry = inflight->buckets[i];
@@ -67,12 +64,6 @@ void inflight_clear(struct inflight *inflight)
             free(entry);
         }
     }
-    inflight->count = 0;
-}
-
-void inflight_release(struct inflight *inflight)
-{
-    inflight_clear(inflight);
     free(inflight->buckets);
     *inflight = (struct inflight){0};
 }

@@ -40,6 +40,5 @@ raft_index inflight_get(const struct inflight *inflight,
 /* The record at `index` is applied or gone. */
 void inflight_remove(struct inflight *inflight, const struct record *record,
                      raft_index index);
-void inflight_clear(struct inflight *inflight);
 
 #endif

@@ -91,11 +91,12 @@ void inbox_init(struct inbox *inbox)
 static void inbox_clear(struct inbox *inbox)
 {
     for (size_t i = 0; i < inbox->count; i++) {
+        inflight_remove(&inbox->keys, inbox->list[i].record, i + 1);
         record_unref(inbox->list[i].record);
     }
+    assert(inbox->keys.count == 0);
     inbox->count = 0;
     inbox->bytes = 0;
-    inflight_clear(&inbox->keys);
 }
 
 void inbox_release(struct inbox *inbox)

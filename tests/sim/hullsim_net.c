@@ -11,11 +11,11 @@ static struct frame copy_of(const struct frame *frame)
 }
 
 static void deliver(struct node *from, uint32_t to, struct frame frame,
-                    uint64_t delay)
+                    uint64_t delay, bool is_late)
 {
     struct world *world = from->world;
     uint64_t at = world->now + delay + 1;
-    if (world->params.fifo) {
+    if (world->params.fifo && !is_late) {
         uint64_t *last = &world->link_busy[from->at][to];
         at = at > *last ? at : *last;
         *last = at;
@@ -55,9 +55,9 @@ void net_send(struct node *from, node_id to_id, struct frame frame)
     if (!world->calm && may_come_twice(&frame) &&
         rng_chance(&world->net, world->params.duplicate_ppm)) {
         uint64_t later = rng_tail(&world->net, 200 * 1000);
-        deliver(from, to, copy_of(&frame), delay + later);
+        deliver(from, to, copy_of(&frame), delay + later, true);
     }
-    deliver(from, to, frame, delay);
+    deliver(from, to, frame, delay, false);
 }
 
 /* --- faults --- */

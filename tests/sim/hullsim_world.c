@@ -152,7 +152,7 @@ static void options_of(const struct node *node, struct hull_options *options)
     struct world *world = node->world;
     hull_options_default(options);
     options->raft.self = node->at + 1;
-    options->raft.boot = node->life;
+    options->raft.boot = rng_next(&world->core) | 1;
     options->raft.seed = rng_next(&world->core);
     if (world->params.slow == 1) {
         options->raft.heartbeat_us = 20 * 1000;
