@@ -9,7 +9,7 @@
 
 const char *const raftlog_sql_text[SQL_COUNT] = {
     [SQL_APPEND] = "INSERT INTO records(" RAFTLOG_COLUMNS
-                   ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+                   ",durable) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [SQL_META] = "UPDATE meta SET value=?2 WHERE key=?1",
     [SQL_READ] = "SELECT " RAFTLOG_COLUMNS " FROM records WHERE idx=?1",
     [SQL_TERM] = "SELECT term FROM records WHERE idx=?1",
@@ -37,12 +37,8 @@ static int begin(struct raftlog *log)
 }
 
 /* Commits when rc is 0; else, or when that fails, everything is as before. */
-static int end(struct raftlog *log, int rc)
+static int commit(struct raftlog *log, int rc)
 {
-    bool save_durable = log->durable != log->meta.durable;
-    if (rc == 0 && save_durable) {
-        rc = raftlog_set_meta(log, "durable", log->durable);
-    }
     if (rc == 0) {
         rc = db_commit(&log->db);
     }
@@ -50,9 +46,22 @@ static int end(struct raftlog *log, int rc)
         db_rollback(&log->db);
         return rc;
     }
-    log->meta.durable = log->durable;
     place_uses_subtract(&log->uses, &log->dropped);
     return 0;
+}
+
+/* Same, and saves the mark in meta: for what removes rows, where it stands too,
+ * and for what writes meta anyway. */
+static int commit_with_mark(struct raftlog *log, int rc)
+{
+    if (rc == 0 && log->durable != log->meta.durable) {
+        rc = raftlog_set_meta(log, "durable", log->durable);
+    }
+    rc = commit(log, rc);
+    if (rc == 0) {
+        log->meta.durable = log->durable;
+    }
+    return rc;
 }
 
 static int bind_range(struct raftlog *log, enum raftlog_sql which,
@@ -79,6 +88,8 @@ static int delete_rows(struct raftlog *log, uint64_t from, uint64_t to)
 
 /* --- append --- */
 
+/* The mark goes with the row: writing it to meta would double the pages that an
+ * append writes. */
 static int insert(struct raftlog *log, const struct log_row *row)
 {
     sqlite3_stmt *statement = log->sql[SQL_APPEND];
@@ -91,6 +102,7 @@ static int insert(struct raftlog *log, const struct log_row *row)
     sqlite3_bind_int64(statement, 7, row->payload_size);
     sqlite3_bind_blob64(statement, 8, row->bytes.data, row->bytes.size,
                         SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 9, (sqlite3_int64)log->durable);
     return db_run(&log->db, statement, "append a record");
 }
 
@@ -107,7 +119,7 @@ int raftlog_append(struct raftlog *log, const struct log_row *rows,
         assert(rows[i].index == rows[0].index + i);
         rc = insert(log, &rows[i]);
     }
-    rc = end(log, rc);
+    rc = commit(log, rc);
     if (rc < 0) {
         return rc;
     }
@@ -171,7 +183,7 @@ int raftlog_truncate(struct raftlog *log, uint64_t from, uint64_t now_ns)
     if (log->durable >= from) {
         log->durable = from - 1;
     }
-    rc = end(log, move_rows(log, from, now_ns));
+    rc = commit_with_mark(log, move_rows(log, from, now_ns));
     if (rc < 0) {
         log->durable = durable;
         return rc;
@@ -193,7 +205,7 @@ int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote)
     if (rc == 0) {
         rc = raftlog_set_meta(log, "vote", vote);
     }
-    rc = end(log, rc);
+    rc = commit_with_mark(log, rc);
     if (rc == 0) {
         log->meta.term = term;
         log->meta.vote = vote;
@@ -252,7 +264,7 @@ int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most)
         return rc;
     }
     uint64_t term = 0;
-    rc = end(log, move_base(log, to, &term));
+    rc = commit_with_mark(log, move_base(log, to, &term));
     if (rc < 0) {
         return rc;
     }
@@ -297,7 +309,7 @@ int raftlog_reset(struct raftlog *log, uint64_t base_index, uint64_t base_term)
     if (rc == 0) {
         rc = raftlog_set_meta(log, "base_term", base_term);
     }
-    rc = end(log, rc);
+    rc = commit_with_mark(log, rc);
     if (rc == 0) {
         log->meta.base_index = log->last = base_index;
         log->meta.base_term = base_term;

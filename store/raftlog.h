@@ -9,8 +9,9 @@
  * sync (store/syncer.h).
  *
  * Tables: records(idx INTEGER PRIMARY KEY, term, size, hash, segment, position,
- * payload_size, bytes BLOB) · meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID ·
- * quarantine(id, idx, term, segment, position, payload_size, bytes, cut_ns).
+ * payload_size, durable, bytes BLOB) · meta(key TEXT PRIMARY KEY, value)
+ * WITHOUT ROWID · quarantine(id, idx, term, segment, position, payload_size,
+ * bytes, cut_ns).
  *
  * Thread: loop.
  */

@@ -53,9 +53,10 @@ struct raftlog {
     struct db db;
     int lock_fd;                  /* owned */
     sqlite3_stmt *sql[SQL_COUNT]; /* owned */
+    bool inspecting;              /* nothing is written */
     struct raftlog_meta meta;     /* as committed */
     uint64_t last;          /* index; meta.base_index when there are no rows */
-    uint64_t durable;       /* >= meta.durable, to be saved */
+    uint64_t durable;       /* the mark; saved with rows, or in meta */
     struct place_uses uses; /* of records and quarantine, as committed */
     struct place_uses dropped; /* by the transaction under way */
     struct blob row;           /* what the last read gave */

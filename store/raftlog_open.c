@@ -17,7 +17,7 @@ static const char schema[] =
     "CREATE TABLE records(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL,"
     " size INTEGER NOT NULL, hash INTEGER NOT NULL, segment INTEGER NOT NULL,"
     " position INTEGER NOT NULL, payload_size INTEGER NOT NULL,"
-    " bytes BLOB NOT NULL);"
+    " durable INTEGER NOT NULL, bytes BLOB NOT NULL);"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL)"
     " WITHOUT ROWID;"
     "CREATE TABLE quarantine(id INTEGER PRIMARY KEY, idx INTEGER NOT NULL,"
@@ -283,12 +283,13 @@ int raftlog_open(const char *path, struct segments *segments,
     assert(log != NULL);
     log->lock_fd = -1;
     log->db.wal_fd = -1;
+    log->inspecting = segments == NULL;
     *head = (struct log_head){0};
     int rc = open_database(log, path);
     if (rc == 0) {
         rc = raftlog_recover(log, segments, head);
     }
-    if (rc == 0 && segments != NULL) {
+    if (rc == 0 && !log->inspecting) {
         rc = sync_found(log);
     }
     if (rc < 0) {
@@ -307,7 +308,8 @@ int raftlog_open(const char *path, struct segments *segments,
  * tail. If that fails, only this is lost. */
 static void save_durable(struct raftlog *log)
 {
-    if (log->durable == log->meta.durable || db_begin(&log->db) < 0) {
+    if (log->inspecting || log->durable == log->meta.durable ||
+        db_begin(&log->db) < 0) {
         return;
     }
     if (raftlog_set_meta(log, "durable", log->durable) < 0 ||

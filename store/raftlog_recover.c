@@ -25,6 +25,14 @@ static void head_add(struct log_head *head, size_t *capacity, uint64_t term,
     head->count++;
 }
 
+/* The mark stands in meta and in the rows: the highest counts. */
+static void raise_mark(struct raftlog *log, uint64_t durable)
+{
+    if (durable > log->durable) {
+        log->durable = durable;
+    }
+}
+
 static int scan_row(struct raftlog *log, sqlite3_stmt *statement,
                     uint64_t *term, struct log_head *head, size_t *capacity)
 {
@@ -47,6 +55,7 @@ static int scan_row(struct raftlog *log, sqlite3_stmt *statement,
                    (uint64_t)sqlite3_column_int64(statement, 4));
     log->last = index;
     *term = row_term;
+    raise_mark(log, (uint64_t)sqlite3_column_int64(statement, 5));
     return 0;
 }
 
@@ -56,8 +65,9 @@ static int scan_rows(struct raftlog *log, struct log_head *head)
     size_t capacity = 0;
     uint64_t term = log->meta.base_term;
     log->last = log->meta.base_index;
+    log->durable = log->meta.durable;
     int rc = db_prepare(&log->db,
-                        "SELECT idx,term,size,segment,payload_size"
+                        "SELECT idx,term,size,segment,payload_size,durable"
                         " FROM records ORDER BY idx",
                         &statement);
     while (rc == 0 && (rc = db_row(&log->db, statement, "scan")) == 1) {
@@ -110,7 +120,7 @@ static int check_tail(struct raftlog *log, struct segments *segments,
     *torn = log->last + 1;
     for (uint64_t i = from; rc == 0 && i < *torn; i++) {
         rc = raftlog_read(log, i, &row);
-        if (rc == 0 && segments != NULL && i > log->meta.durable) {
+        if (rc == 0 && segments != NULL && i > log->durable) {
             int whole = payload_whole(segments, &row, &payload);
             rc = whole < 0 ? whole : 0;
             *torn = whole == 0 ? i : *torn;
@@ -162,7 +172,7 @@ static int sync_segment(struct segments *segments, uint64_t segment)
 static int sync_payloads(struct raftlog *log, struct segments *segments)
 {
     struct place_uses recent = {0};
-    uint64_t from = log->meta.durable + 1;
+    uint64_t from = log->durable + 1;
     if (from > log->last) {
         return 0;
     }
@@ -183,8 +193,8 @@ static uint64_t tail_start(const struct raftlog *log)
     uint64_t from = log->last > RAFTLOG_TAIL_CHECKED
                         ? log->last - RAFTLOG_TAIL_CHECKED + 1
                         : 1;
-    if (from > log->meta.durable + 1) {
-        from = log->meta.durable + 1;
+    if (from > log->durable + 1) {
+        from = log->durable + 1;
     }
     return from > log->meta.base_index ? from : log->meta.base_index + 1;
 }
@@ -200,13 +210,12 @@ int raftlog_recover(struct raftlog *log, struct segments *segments,
     if (rc < 0) {
         return rc;
     }
-    if (log->meta.durable > log->last) {
+    if (log->durable > log->last) {
         return store_fail(STORE_CORRUPT,
                           "%s: ends at %" PRIu64 ", but %" PRIu64
                           " was durable",
-                          log->db.path, log->last, log->meta.durable);
+                          log->db.path, log->last, log->durable);
     }
-    log->durable = log->meta.durable;
     rc = check_tail(log, segments, tail_start(log), &torn);
     if (rc == 0 && torn <= log->last) {
         rc = cut(log, torn, head);

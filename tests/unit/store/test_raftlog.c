@@ -383,6 +383,8 @@ static void mark_is_saved_with_the_next_write(void **state)
     assert_ok(log_world_append(&world, 1, 4));
     assert_ok(log_world_sync(&world));
     assert_int_equal(ask("SELECT value FROM meta WHERE key='durable'"), 0);
+    assert_ok(log_world_append(&world, 1, 1));
+    assert_int_equal(ask("SELECT durable FROM records WHERE idx=5"), 4);
     assert_ok(raftlog_save_vote(world.log, 2, 1));
     assert_int_equal(ask("SELECT value FROM meta WHERE key='durable'"), 4);
 }
