@@ -273,9 +273,11 @@ void mirror_create(struct mirror *m, const char *path, uint32_t mode,
     /* Not every file system touches the times of an empty file that is cut. */
     same_errno(m, ours, theirs);
     unwatch(m, (flags & O_TRUNC) == 0);
-    if (ours == 0) {
+    if (ours == 0 && slot >= 0) {
         mirror_drop(m, slot);
         m->held[slot] = (struct held){.fd = fd, .ino = ino};
+    } else if (fd >= 0) {
+        close(fd);
     }
 }
 

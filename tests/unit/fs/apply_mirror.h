@@ -47,6 +47,7 @@ void mirror_free(struct mirror *mirror);
 void mirror_compare(struct mirror *mirror);
 
 /* Each makes one call on both sides and compares its outcome. */
+/* Keeps the file open in slot; -1: does not. */
 void mirror_create(struct mirror *m, const char *path, uint32_t mode,
                    uint32_t mask, int flags, int slot);
 void mirror_mkdir(struct mirror *m, const char *path, uint32_t mode,

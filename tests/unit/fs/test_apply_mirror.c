@@ -129,11 +129,11 @@ static void random_write(struct mirror *m, int slot)
 static void random_call(struct mirror *m)
 {
     int slot = (int)random_below(MIRROR_HELD);
-    switch (random_below(24)) {
+    switch (random_below(26)) {
     case 0:
     case 1:
     case 2:
-        random_create(m, slot);
+        random_create(m, random_below(3) == 0 ? slot : -1);
         break;
     case 3:
     case 4:
@@ -157,6 +157,7 @@ static void random_call(struct mirror *m)
         mirror_unlink(m, random_path());
         break;
     case 12:
+    case 24:
         mirror_rmdir(m, random_path());
         break;
     case 13:
@@ -184,6 +185,7 @@ static void random_call(struct mirror *m)
         mirror_hold(m, random_path(), slot);
         break;
     case 21:
+    case 25:
         if (random_below(2) == 0) {
             mirror_mkdir_at(m, slot, "x");
         } else {
