@@ -8,7 +8,7 @@
 
 /* How much of the log is looked at each time: all of it would make a check as
  * slow as the log is long. */
-enum { TERMS_CHECKED_MAX = 256 };
+enum { TERMS_CHECKED_MAX = 32 };
 
 static void broken(const struct raft *r, const char *what)
 {

@@ -434,8 +434,9 @@ static void restart(struct world *w, node_id id)
 static void cut_links(struct world *w)
 {
     coverage.cuts++;
-    uint32_t shape = (uint32_t)below(w, 4);
+    uint32_t shape = (uint32_t)below(w, 5);
     node_id one = below(w, w->count);
+    node_id two = below(w, w->count);
     for (node_id a = 0; a < w->count; a++) {
         for (node_id b = 0; b < w->count; b++) {
             bool cut = false;
@@ -445,8 +446,10 @@ static void cut_links(struct world *w)
                 cut = a == one || b == one; /* isolated */
             } else if (shape == 2) {
                 cut = a == one; /* hears, is not heard */
-            } else {
+            } else if (shape == 3) {
                 cut = a != one && b != one; /* a star around one */
+            } else {
+                cut = (a == one && b == two) || (a == two && b == one);
             }
             w->cut[a][b] = cut && a != b;
         }
@@ -500,17 +503,20 @@ static void fault(struct world *w)
         return;
     }
     node_id id = 1 + below(w, w->count);
-    switch (below(w, 6)) {
+    switch (below(w, 8)) {
     case 0:
         crash(w, id);
         break;
     case 1:
+    case 2:
+    case 3:
         cut_links(w);
         break;
-    case 2:
+    case 4:
         memset(w->cut, 0, sizeof(w->cut));
         break;
-    case 3:
+    case 5:
+    case 6:
         w->machines[id - 1].paused_until = w->now + below(w, 2000000);
         break;
     default:
@@ -646,6 +652,9 @@ static void happen(struct world *w, struct happening *h)
         after_step(w, h->node);
         break;
     case TIMER:
+        if (h->at < w->machines[h->node - 1].timer_at) {
+            break; /* set anew since, for an earlier or a later time */
+        }
         w->machines[h->node - 1].timer_at = 0;
         if (raft_deadline(corenet_node(&w->net, h->node)->core) <=
             local(w, h->node)) {
