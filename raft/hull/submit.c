@@ -255,6 +255,10 @@ void submit_flush(struct hull *hull)
         return;
     }
     hull->submit_retry_at = 0;
+    if (hull->inbox.count == 0 &&
+        waiting_head(&hull->waiting, COMMAND_QUEUED) == NULL) {
+        return;
+    }
     struct batch *batch = xmalloc(sizeof(*batch));
     size_t inbox_at = 0;
     for (;;) {

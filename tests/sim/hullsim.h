@@ -201,10 +201,15 @@ void sim_fail(struct world *world, const struct node *node, const char *format,
 void sim_trace(struct world *world, const struct node *node, const char *format,
                ...) __attribute__((format(printf, 3, 4)));
 
-/* hullsim_world.c */
-void world_release(struct world *world);
+/* hullsim_time.c */
 /* Takes the frame of the event. */
 void world_push(struct world *world, struct event event);
+/* The earliest; there must be one. */
+struct event world_pop(struct world *world);
+
+/* hullsim_world.c */
+void world_release(struct world *world);
+/* One event or timer; false: the end has come. */
 bool world_step(struct world *world);
 raft_time node_clock(const struct node *node);
 void node_start(struct node *node);
