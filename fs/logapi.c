@@ -126,6 +126,7 @@ static void log_sync(void *self, raft_token token)
     struct node *node = self;
     int fds[SYNCER_FDS_MAX];
     int count = segment_writer_dirty(node->staging, fds, SYNCER_FDS_MAX - 1);
+    node->sync.segments = count > 0;
     fds[count++] = raftlog_wal_fd(node->log);
     node->sync.last = raftlog_last(node->log);
     node->sync.truncated = false;
@@ -143,7 +144,9 @@ void logapi_synced(struct node *node)
     if (!done) {
         return;
     }
-    segment_writer_synced(node->staging);
+    if (node->sync.segments) {
+        segment_writer_synced(node->staging);
+    }
     if (status == 0 && !node->sync.truncated) {
         raftlog_durable(node->log, node->sync.last);
     }

@@ -264,29 +264,25 @@ static int open_store(struct node *node, struct log_head *head)
     return rc;
 }
 
-/* The tree may be ahead of the log: it applies what a majority has on disk, and
- * this node's own log may have lost its unsynced end in a power loss. What the
- * tree has applied is committed, so the log goes on from there. And the tree as
- * it is now must be durable before anybody relies on its applied index. */
-static int settle(struct node *node, struct log_head *head)
+/* The tree as it is now must be durable before anybody relies on its applied
+ * index. It is never ahead of the log: a record is applied only when it is
+ * durable here, too. */
+static int settle(struct node *node)
 {
     uint64_t applied = tree_applied(node->tree);
+    if (raftlog_last(node->log) < applied) {
+        return store_fail(STORE_CORRUPT,
+                          "log.db ends at %" PRIu64
+                          " but tree.db has applied %" PRIu64
+                          ": one of them was replaced or damaged",
+                          raftlog_last(node->log), applied);
+    }
     int fd = tree_wal_fd(node->tree);
     if (fd < 0 || fdatasync(fd) < 0) {
         return store_fail_errno(errno, "cannot sync tree.db");
     }
     node->tree_durable = applied;
-    if (raftlog_last(node->log) >= applied) {
-        return 0;
-    }
-    log_event(LOG_WARN, "log is behind the tree",
-              "last=%" PRIu64 " applied=%" PRIu64, raftlog_last(node->log),
-              applied);
-    int rc = raftlog_reset(node->log, applied, tree_applied_term(node->tree));
-    head->base_index = applied;
-    head->base_term = tree_applied_term(node->tree);
-    head->count = 0;
-    return rc;
+    return 0;
 }
 
 static int check_identity(const struct node *node, const struct log_head *head,
@@ -419,7 +415,7 @@ int node_open(struct node *node, const struct daemon_options *options,
     if (rc != 0) {
         goto out;
     }
-    rc = settle(node, &head);
+    rc = settle(node);
     if (rc == 0) {
         rc = logapi_boot(node, &head);
     }

@@ -83,6 +83,7 @@ struct node {
     struct {
         raft_index last;    /* of the log when it began */
         bool truncated;     /* the log was cut since */
+        bool segments;      /* it covers some */
         uint64_t done_token;/* guarded by lock */
         int done_status;    /* guarded by lock */
         bool done;          /* guarded by lock */

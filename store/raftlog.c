@@ -290,29 +290,3 @@ int raftlog_wal_fd(struct raftlog *log)
 {
     return db_wal_fd(&log->db);
 }
-
-int raftlog_reset(struct raftlog *log, uint64_t base_index, uint64_t base_term)
-{
-    assert(base_index > log->last);
-    int rc = begin(log);
-    if (rc < 0) {
-        return rc;
-    }
-    uint64_t first = log->meta.base_index + 1;
-    rc = drop_places(log, first, log->last);
-    if (rc == 0) {
-        rc = delete_rows(log, first, log->last);
-    }
-    if (rc == 0) {
-        rc = raftlog_set_meta(log, "base_index", base_index);
-    }
-    if (rc == 0) {
-        rc = raftlog_set_meta(log, "base_term", base_term);
-    }
-    rc = commit_with_mark(log, rc);
-    if (rc == 0) {
-        log->meta.base_index = log->last = base_index;
-        log->meta.base_term = base_term;
-    }
-    return rc;
-}

@@ -67,10 +67,6 @@ int raftlog_read(struct raftlog *log, uint64_t index, struct log_row *row);
 int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most);
 /* Remembers (with the next write) that everything up to index is durable. */
 void raftlog_durable(struct raftlog *log, uint64_t index);
-/* Begins anew after a record that is known to be committed though the log does
- * not have it (the tree was durable further than the log): all rows go, the
- * base becomes index, term. */
-int raftlog_reset(struct raftlog *log, uint64_t base_index, uint64_t base_term);
 uint64_t raftlog_last(const struct raftlog *log);
 int raftlog_wal_fd(struct raftlog *log);
 /* Segments that retained rows (log and quarantine) refer to: each(arg, segment,
