@@ -292,9 +292,34 @@ static void see_truncation(struct corenet *net, const struct corenet_node *node,
 
 /* -- effects ------------------------------------------------------------ */
 
+/* Votes and acknowledgements are promises: what they promise is on disk. */
+static void check_promise(struct corenet *net, const struct raft_message *m)
+{
+    const struct corenet_node *node = corenet_node(net, m->from);
+    const struct corenet_image *disk = &node->disk;
+    bool vote = m->type == RAFT_VOTE_REPLY && m->granted;
+    bool ack = m->type == RAFT_APPEND_REPLY && m->granted;
+    if (!vote && !ack && m->type != RAFT_VOTE) {
+        return;
+    }
+    if (disk->term < m->term) {
+        broken(net, m->from, "promise-before-its-term-is-on-disk");
+    }
+    node_id candidate = vote ? m->to : m->from;
+    if (!ack && disk->term == m->term && disk->vote != candidate) {
+        broken(net, m->from, "vote-before-it-is-on-disk");
+    }
+    if (ack && disk->term == m->term && node->memory.term == m->term &&
+        m->match > disk->base_index &&
+        image_term(disk, m->match) != image_term(&node->memory, m->match)) {
+        broken(net, m->from, "acknowledgement-before-it-is-on-disk");
+    }
+}
+
 static void release_packet(struct corenet *net, struct corenet_packet *packet)
 {
     const struct raft_message *m = &packet->message;
+    check_promise(net, m);
     if (m->type == RAFT_VOTE_REPLY && m->granted) {
         see_vote(net, m->from, m->term, m->to);
     }
