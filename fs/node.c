@@ -101,6 +101,26 @@ static void on_background(uv_async_t *async)
     }
 }
 
+int node_commit_tree(struct node *node)
+{
+    int rc = apply_flush(node->apply);
+    if (rc == 0) {
+        rc = tree_commit(node->tree);
+    }
+    if (rc == 0) {
+        node->committed = tree_applied(node->tree);
+    }
+    return rc;
+}
+
+static void on_commit(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    if (node_commit_tree(node) < 0) {
+        node_fault(node, "the tree cannot be written: %s", store_error_text());
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct node *node = timer->data;
@@ -281,7 +301,7 @@ static int settle(struct node *node)
     if (fd < 0 || fdatasync(fd) < 0) {
         return store_fail_errno(errno, "cannot sync tree.db");
     }
-    node->tree_durable = applied;
+    node->tree_durable = node->committed = applied;
     return 0;
 }
 
@@ -310,6 +330,7 @@ static void init_handles(struct node *node)
     uv_timer_init(loop, &node->timer);
     uv_timer_init(loop, &node->tick);
     uv_timer_init(loop, &node->second);
+    uv_timer_init(loop, &node->commit);
     uv_timer_init(loop, &node->farewell);
     uv_async_init(loop, &node->synced, on_synced);
     uv_async_init(loop, &node->background, on_background);
@@ -318,10 +339,11 @@ static void init_handles(struct node *node)
     uv_signal_init(loop, &node->sigint);
     uv_signal_init(loop, &node->sighup);
     node->prepare.data = node->timer.data = node->tick.data =
-        node->second.data = node->synced.data = node->background.data =
+        node->second.data = node->commit.data = node->synced.data = node->background.data =
             node->again.data = node->sigterm.data = node->sigint.data =
                 node->sighup.data = node;
     node->second.timer_cb = on_second;
+    node->commit.timer_cb = on_commit;
 }
 
 static void start_handles(struct node *node)
@@ -472,6 +494,7 @@ static void stop_handles(struct node *node)
     uv_timer_stop(&node->tick);
     uv_timer_stop(&node->second);
     uv_timer_stop(&node->farewell);
+    uv_timer_stop(&node->commit);
     uv_idle_stop(&node->again);
     if (node->fuse_watched) {
         uv_poll_stop(&node->fuse_poll);
@@ -501,8 +524,7 @@ static void close_store(struct node *node)
         syncer_stop(node->syncer);
     }
     if (node->apply != NULL) {
-        if (!node->faulted && (apply_flush(node->apply) < 0 ||
-                               tree_commit(node->tree) < 0)) {
+        if (!node->faulted && node_commit_tree(node) < 0) {
             log_event(LOG_ERROR, "tree cannot be written", "why=\"%s\"",
                       store_error_text());
         }

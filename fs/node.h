@@ -33,6 +33,8 @@
 struct control;
 
 enum {
+    COMMIT_RECORDS = 1024, /* applied, then the tree's transaction ends, */
+    COMMIT_MS = 50,        /* or after this time */
     DIGEST_EVERY = 64,  /* records between two points of comparison */
     DIGEST_RING = 1024, /* points that a leader remembers */
 };
@@ -67,6 +69,7 @@ struct node {
     uv_signal_t sigterm, sigint, sighup;
     uv_poll_t fuse_poll;
     uv_idle_t again;      /* more background work at once */
+    uv_timer_t commit;    /* ends the tree's transaction */
     uv_timer_t farewell;  /* a leader that stops hands over first */
     bool tick_running, again_running, stopping, loop_open, fuse_watched;
 
@@ -78,6 +81,7 @@ struct node {
     struct reclaim *reclaim;
     struct syncer *syncer;
     uint64_t tree_durable;
+    uint64_t committed; /* applied index of the tree's last commit */
 
     /* the sync under way; the log thread writes its outcome */
     struct {
@@ -145,6 +149,8 @@ void node_close(struct node *node);
 void node_tell_ready(struct node *node);
 /* Runs requests_tick() every 100 ms until nobody needs it. */
 void node_want_tick(struct node *node);
+/* Ends the tree's transaction. */
+int node_commit_tree(struct node *node);
 /* Takes the node out of service: the disk or the tree cannot be trusted. */
 void node_fault(struct node *node, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

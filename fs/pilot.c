@@ -71,12 +71,19 @@ static int pilot_apply(void *self, struct record *record,
     return remember_digest(node, record->index);
 }
 
+/* The tree may lag the log, which has everything: so its transaction stays open
+ * for a while, and pages that many records touch are written once. Reads on the
+ * loop see what is in it. */
 static int pilot_applied(void *self, raft_index index)
 {
     struct node *node = self;
-    (void)index;
-    int rc = apply_flush(node->apply);
-    return rc < 0 ? rc : tree_commit(node->tree);
+    if (index - node->committed >= COMMIT_RECORDS) {
+        return node_commit_tree(node);
+    }
+    if (!uv_is_active((uv_handle_t *)&node->commit) && !node->stopping) {
+        uv_timer_start(&node->commit, node->commit.timer_cb, COMMIT_MS, 0);
+    }
+    return 0;
 }
 
 static void pilot_complete(void *self, void *caller_context,

@@ -130,8 +130,9 @@ static int collect_held(struct node *node, struct held *held)
 static void send_alive(struct node *node)
 {
     static struct held held; /* the loop's */
-    if (collect_held(node, &held) < 0) {
-        node_fault(node, "orphans cannot be listed: %s", store_error_text());
+    /* The digest knows of sessions only what was written to the tree. */
+    if (apply_flush(node->apply) < 0 || collect_held(node, &held) < 0) {
+        node_fault(node, "the tree cannot be used: %s", store_error_text());
         return;
     }
     size_t size = 1 + 5 * 8 + 4 + (size_t)held.count * 8;
@@ -209,6 +210,10 @@ static void compare_digest(struct node *node, node_id from, raft_index index,
     uint64_t ours = digest;
     if (index == 0 || from == node->self) {
         return; /* no point yet, or nothing to compare with */
+    }
+    if (apply_flush(node->apply) < 0) {
+        node_fault(node, "the tree cannot be used: %s", store_error_text());
+        return;
     }
     if (index == tree_applied(node->tree)) {
         ours = tree_digest(node->tree);
