@@ -56,7 +56,8 @@ struct raft_options {
 /* Fills in the defaults above; self, boot and seed stay 0. */
 void raft_options_default(struct raft_options *options);
 
-/* What the log holds when the node starts. */
+/* What the log holds when the node starts. All of it must be durable: what was
+ * read from the file system's memory only is synced before. */
 struct raft_boot {
     raft_time now;
     raft_term term;
@@ -103,7 +104,9 @@ enum raft_effect_type {
     RAFT_DO_TRUNCATE, /* forget records first.. */
     RAFT_DO_APPEND,   /* write records first..first+count-1 */
     RAFT_DO_SEND,
-    RAFT_DO_COMMIT,   /* records up to `index` may be applied */
+    RAFT_DO_COMMIT,   /* records up to `index` may be applied: they are
+                       * committed, and durable here too, so that no tree is
+                       * ever ahead of its log */
     RAFT_DO_READ_OK,  /* read `read_id` may be served once `index` is applied */
     RAFT_DO_READ_FAIL,/* it cannot be served here; ask again later */
     RAFT_DO_ROLE,     /* role, term or leader changed: for status and events */
