@@ -42,7 +42,9 @@ static const char *read_words(int argc, const char *const *words)
                  got != CLI_OPERAND && cli.value != NULL ? "=" : "",
                  cli.value != NULL ? cli.value : "");
     }
-    strcat(out, got == CLI_END ? "." : "misuse");
+    size_t end = strlen(out);
+    snprintf(out + end, sizeof(out) - end, "%s",
+             got == CLI_END ? "." : "misuse");
     for (int i = 0; i < argc; i++) {
         free(copies[i]);
     }
