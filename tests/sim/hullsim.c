@@ -45,8 +45,8 @@ static void params_draw(struct params *params, struct rng *rng)
         .log_trailing = (uint32_t)PICK(rng, 0, 20, 4096),
         .waiting_max = (uint32_t)PICK(rng, 20, 16384),
     };
-    params->faults_end = params->slow * 4 * 1000 * 1000;
-    params->end = params->faults_end + params->slow * 8 * 1000 * 1000;
+    params->faults_end = params->slow * PICK(rng, 500, 1000, 1000, 4000) * 1000;
+    params->end = params->faults_end + params->slow * 5 * 1000 * 1000;
 }
 
 static void world_init(struct world *world, uint64_t seed, bool verbose)

@@ -1,0 +1,318 @@
+#include "tests/unit/hull/bench.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct record *command(const char *body, uint64_t serial)
+{
+    struct record *record = record_new(
+        RECORD_COMMAND, (struct bytes){body, strlen(body)}, (struct bytes){0});
+    record->origin = SELF;
+    record->session = 7;
+    record->serial = serial;
+    return record;
+}
+
+/* --- log --- */
+
+static int log_append(void *self, struct record *const *records, size_t count)
+{
+    struct bench *b = self;
+    if (b->append_result < 0) {
+        return b->append_result;
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(records[i]->index, b->log_count + 1);
+        assert_true(b->log_count < LOG_MAX);
+        b->log[b->log_count] = record_ref(records[i]);
+        b->log_count++;
+    }
+    return 0;
+}
+
+static int log_truncate(void *self, raft_index from)
+{
+    struct bench *b = self;
+    while (b->log_count >= from) {
+        b->log_count--;
+        record_unref(b->log[b->log_count]);
+    }
+    return 0;
+}
+
+static int log_save(void *self, raft_term term, node_id vote)
+{
+    (void)self, (void)term, (void)vote;
+    return 0;
+}
+
+static int log_read(void *self, raft_index index, struct record **out)
+{
+    struct bench *b = self;
+    if (index == 0 || index > b->log_count) {
+        return -1;
+    }
+    *out = record_ref(b->log[index - 1]);
+    return 0;
+}
+
+static int log_compact(void *self, raft_index upto)
+{
+    (void)self, (void)upto;
+    return 0;
+}
+
+static void log_sync(void *self, raft_token token)
+{
+    struct bench *b = self;
+    assert_int_equal(b->sync_token, 0); /* at most one is under way */
+    b->sync_token = token;
+    b->syncs++;
+}
+
+static const struct log_api log_calls = {
+    .append = log_append,
+    .truncate = log_truncate,
+    .save = log_save,
+    .read = log_read,
+    .compact = log_compact,
+    .sync = log_sync,
+};
+
+/* --- pilot --- */
+
+static int pilot_stage(void *self, struct record *record)
+{
+    (void)self, (void)record;
+    return 0;
+}
+
+static int pilot_undo(void *self, const struct record *record)
+{
+    (void)self, (void)record;
+    return 0;
+}
+
+static int pilot_apply(void *self, struct record *record,
+                       struct hull_result *result)
+{
+    struct bench *b = self;
+    assert_int_equal(record->index, b->applied + 1);
+    b->applied = record->index;
+    result->value[0] = record->index;
+    return 0;
+}
+
+static int pilot_applied(void *self, raft_index index)
+{
+    struct bench *b = self;
+    assert_int_equal(index, b->applied);
+    return 0;
+}
+
+static void pilot_complete(void *self, void *context, enum hull_outcome outcome,
+                           const struct hull_result *result)
+{
+    struct bench *b = self;
+    struct caller *caller = context;
+    caller->completed++;
+    caller->outcome = outcome;
+    caller->result = *result;
+    if (b->nested != NULL) {
+        struct caller *next = b->nested;
+        b->nested = NULL;
+        hull_submit(b->hull, b->now, command("nested", 99), b->now + 1000000,
+                    next);
+    }
+}
+
+static void pilot_read_ready(void *self, void *context,
+                             enum hull_outcome outcome)
+{
+    (void)self;
+    struct caller *caller = context;
+    caller->completed++;
+    caller->outcome = outcome;
+}
+
+static void pilot_send(void *self, node_id to, struct frame *frame)
+{
+    struct bench *b = self;
+    (void)to;
+    assert_true(b->sent_count < SENT_MAX);
+    b->sent[b->sent_count] = *frame;
+    b->sent_count++;
+}
+
+static void pilot_notice(void *self, node_id from, struct bytes body)
+{
+    struct bench *b = self;
+    assert_int_equal(from, SELF);
+    assert_int_equal(body.size, 2);
+    b->notices++;
+}
+
+static void pilot_role(void *self, enum raft_role role, raft_term term,
+                       node_id leader)
+{
+    (void)self, (void)role, (void)term, (void)leader;
+}
+
+static void pilot_note(void *self, const struct hull_note *note)
+{
+    struct bench *b = self;
+    snprintf(b->note, sizeof(b->note), "%s", note->code);
+}
+
+static uint64_t pilot_wall_ns(void *self)
+{
+    (void)self;
+    return 5; /* a clock that stands */
+}
+
+static const struct pilot pilot_calls = {
+    .stage = pilot_stage,
+    .undo = pilot_undo,
+    .apply = pilot_apply,
+    .applied = pilot_applied,
+    .complete = pilot_complete,
+    .read_ready = pilot_read_ready,
+    .send = pilot_send,
+    .notice = pilot_notice,
+    .role = pilot_role,
+    .note = pilot_note,
+    .wall_ns = pilot_wall_ns,
+};
+
+/* --- bench --- */
+
+static struct pilot the_pilot;
+static struct log_api the_log;
+
+void bench_open(struct bench *b, uint32_t nodes)
+{
+    *b = (struct bench){.now = 1000};
+    the_pilot = pilot_calls;
+    the_pilot.self = b;
+    the_log = log_calls;
+    the_log.self = b;
+    struct hull_options options;
+    hull_options_default(&options);
+    options.raft.self = SELF;
+    options.raft.boot = 77;
+    options.waiting_max = 8;
+    struct raft_boot boot = {.now = b->now, .members.count = nodes};
+    for (uint32_t i = 0; i < nodes; i++) {
+        boot.members.list[i] = (struct raft_member){.id = i + 1, .voter = true};
+    }
+    b->hull = hull_new(&options, &boot, 100, &the_pilot, &the_log);
+}
+
+void bench_close(struct bench *b)
+{
+    hull_free(b->hull);
+    log_truncate(b, 1);
+    for (size_t i = 0; i < b->sent_count; i++) {
+        frame_release(&b->sent[i]);
+    }
+}
+
+void synced(struct bench *b, int status)
+{
+    raft_token token = b->sync_token;
+    assert_int_not_equal(token, 0);
+    b->sync_token = 0;
+    hull_log_durable(b->hull, b->now, token, status);
+}
+
+void pass(struct bench *b, raft_time duration)
+{
+    raft_time end = b->now + duration;
+    for (;;) {
+        hull_flush(b->hull, b->now);
+        hull_check(b->hull);
+        raft_time due = hull_deadline(b->hull);
+        if (due > end) {
+            break;
+        }
+        b->now = due > b->now ? due : b->now + 1;
+        hull_tick(b->hull, b->now);
+    }
+    b->now = end;
+}
+
+void lead_alone(struct bench *b)
+{
+    bench_open(b, 1);
+    pass(b, 10);
+    while (b->sync_token != 0) {
+        synced(b, 0);
+        pass(b, 10);
+    }
+    assert_true(hull_is_leader(b->hull));
+    assert_int_equal(b->applied, 1); /* the record that begins the term */
+}
+
+void deliver(struct bench *b, struct frame frame)
+{
+    hull_receive(b->hull, b->now, (struct bytes){frame.data, frame.size});
+    frame_release(&frame);
+    hull_flush(b->hull, b->now);
+    hull_check(b->hull);
+}
+
+void heartbeat(struct bench *b, node_id from, raft_term term)
+{
+    struct raft_message m = {.type = RAFT_APPEND,
+                             .from = from,
+                             .to = SELF,
+                             .term = term,
+                             .boot = 5,
+                             .first = 1,
+                             .quorum_ok = true,
+                             .sent = 1};
+    deliver(b, frame_encode_raft(&m, NULL));
+    while (b->sync_token != 0) {
+        synced(b, 0);
+    }
+}
+
+void reply(struct bench *b, node_id from, enum forward_status status,
+           node_id leader)
+{
+    struct forward_reply r = {.session = 7,
+                              .serial = 1,
+                              .status = status,
+                              .index = 3,
+                              .term = 1,
+                              .leader = leader};
+    deliver(b, frame_encode_forward_reply(from, SELF, &r));
+}
+
+size_t forwards_to(const struct bench *b, node_id to)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->sent_count; i++) {
+        struct frame_header header;
+        const char *why;
+        frame_header_decode((struct bytes){b->sent[i].data, b->sent[i].size},
+                            &header, &why);
+        count += header.kind == FRAME_FORWARD && header.to == to;
+    }
+    return count;
+}
+
+void submit(struct bench *b, struct caller *caller, uint64_t serial,
+            raft_time patience)
+{
+    struct record *record = command("do it", serial);
+    assert_int_equal(
+        hull_submit(b->hull, b->now, record, b->now + patience, caller), 0);
+    assert_int_equal(caller->completed, 0);
+}
+
+void expect(const struct caller *caller, enum hull_outcome outcome)
+{
+    assert_int_equal(caller->completed, 1);
+    assert_int_equal(caller->outcome, outcome);
+}

@@ -1,0 +1,58 @@
+/* bench.h -- one real hull; what is around it is a script. */
+#ifndef TESTS_UNIT_HULL_BENCH_H
+#define TESTS_UNIT_HULL_BENCH_H
+
+#include "raft/hull/hull.h"
+
+#include "tests/unit/hull/cmocka_all.h"
+
+enum { SELF = 1, OTHER = 2, THIRD = 3, LOG_MAX = 64, SENT_MAX = 256 };
+
+struct caller { /* a context */
+    int completed;
+    enum hull_outcome outcome;
+    struct hull_result result;
+};
+
+struct bench {
+    struct hull *hull;
+    raft_time now;
+    /* log */
+    struct record *log[LOG_MAX]; /* [index - 1] */
+    size_t log_count;
+    int append_result;
+    raft_token sync_token; /* asked for and not answered; 0: none */
+    uint32_t syncs;
+    /* pilot */
+    raft_index applied;
+    struct frame sent[SENT_MAX];
+    size_t sent_count;
+    uint32_t notices;
+    struct caller *nested; /* submits once more from complete() */
+    char note[32];
+};
+
+/* Unstamped, of session 7 of SELF. */
+struct record *command(const char *body, uint64_t serial);
+/* A hull that is one of `nodes` nodes, with an empty log. */
+void bench_open(struct bench *b, uint32_t nodes);
+void bench_close(struct bench *b);
+/* A cluster of one that leads. */
+void lead_alone(struct bench *b);
+/* The sync under way is done. */
+void synced(struct bench *b, int status);
+/* Lets time pass, ticking when the hull wants it. */
+void pass(struct bench *b, raft_time duration);
+/* Takes the frame. */
+void deliver(struct bench *b, struct frame frame);
+/* `from` leads term and has nothing to say. */
+void heartbeat(struct bench *b, node_id from, raft_term term);
+/* An answer to the forwarded command of serial 1. */
+void reply(struct bench *b, node_id from, enum forward_status status,
+           node_id leader);
+size_t forwards_to(const struct bench *b, node_id to);
+void submit(struct bench *b, struct caller *caller, uint64_t serial,
+            raft_time patience);
+void expect(const struct caller *caller, enum hull_outcome outcome);
+
+#endif
