@@ -11,10 +11,18 @@ pack_real_tree() {
         most=400
     fi
     for source in usr/include usr/share/doc usr/share usr/lib; do
+        printf '%s\n' usr usr/share usr/lib
         (cd / && find "$source" -xdev \( -type f -size -512k -o -type l \
             -o -type d \) -print 2>/dev/null)
     done | awk '!seen[$0]++' | head -n "$most" |
         tar -C / --no-recursion -cf - -T - 2>/dev/null
+}
+
+# Names, times, modes, owners, link targets and checksums: no difference.
+rsync_finds_nothing() {
+    local differences
+    differences=$(rsync -anci --delete "$1" "$2")
+    [[ -z $differences ]] || fail "$(head -n 20 <<<"$differences")"
 }
 
 @test "a tree of real files unpacked on n1 is the same on n2 and n3" {
@@ -32,15 +40,12 @@ pack_real_tree() {
     tar -C "$BATS_TEST_TMPDIR/plain" -xf "$BATS_TEST_TMPDIR/real.tar"
     for node in "${NODES[@]}"; do
         diff -r --no-dereference "$BATS_TEST_TMPDIR/plain" "$C/$node/d"
-        # Names, times, modes, owners, link targets and checksums: no difference.
-        run rsync -anci --delete "$BATS_TEST_TMPDIR/plain/" "$C/$node/d/"
-        [[ $status == 0 && -z $output ]]
+        rsync_finds_nothing "$BATS_TEST_TMPDIR/plain/usr/" "$C/$node/d/usr/"
     done
     for node in n2 n3; do
         diff <(cd "$C/n1" && find . -ls | sort -k 11) \
             <(cd "$C/$node" && find . -ls | sort -k 11)
-        run rsync -anci --delete "$C/n1/" "$C/$node/"
-        [[ $status == 0 && -z $output ]]
+        rsync_finds_nothing "$C/n1/" "$C/$node/"
     done
     wait_converged
 }

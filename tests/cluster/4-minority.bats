@@ -33,7 +33,7 @@ new_leader() {
 
     # It has stepped down meanwhile: certainly not done is EROFS.
     began=$(now_ms)
-    run touch "$C/$OLD/d/lost2"
+    run mkdir "$C/$OLD/d/lost2"
     [[ $status != 0 ]]
     [[ $output =~ "Read-only file system"|"Connection timed out" ]]
     (($(now_ms) - began <= 4500))
