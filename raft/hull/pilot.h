@@ -39,8 +39,9 @@ struct pilot {
     void *self;
     /* Before the record is written to the log (leader: before it is sent;
      * follower: before it is acknowledged): put the payload where it will stay
-     * and set record->place, or leave it in the record. Called only for records
-     * with a payload. 0 or a negative code, which faults the node. */
+     * and set record->place, or leave it in the record; payload.data stays valid
+     * either way. Called only for records with a payload. 0 or a negative code,
+     * which faults the node. */
     int (*stage)(void *self, struct record *record);
     /* A staged or merely logged record is superseded. Newest first, called for
      * every record that is truncated; idempotent. Failure faults the node. */
@@ -63,7 +64,8 @@ struct pilot {
      * hull_read() was called. */
     void (*read_ready)(void *self, void *caller_context,
                        enum hull_outcome outcome);
-    /* Takes the frame (frees it). May drop it silently. */
+    /* Takes the frame (frees it). May drop it silently, but must not let it
+     * arrive twice: that a refused FORWARD is certainly not done rests on it. */
     void (*send)(void *self, node_id to, struct frame *frame);
     /* A frame of kind NOTICE came from another node's hull_notice(). */
     void (*notice)(void *self, node_id from, struct bytes body);
