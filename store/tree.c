@@ -59,6 +59,14 @@ static const char *const statement_text[TREE_STATEMENTS] = {
     [TREE_SYMLINK_ADD] = "INSERT INTO symlinks VALUES(?1, ?2)",
     [TREE_SYMLINK_GET] = "SELECT target FROM symlinks WHERE ino=?1",
     [TREE_SYMLINK_DELETE] = "DELETE FROM symlinks WHERE ino=?1",
+    [TREE_XATTR_ANY] = "SELECT 1 FROM xattrs LIMIT 1",
+    [TREE_XATTR_GET] = "SELECT value FROM xattrs WHERE ino=?1 AND name=?2",
+    [TREE_XATTR_PUT] = "INSERT OR REPLACE INTO xattrs(ino, name, value)"
+                       " VALUES(?1, ?2, ?3)",
+    [TREE_XATTR_DELETE] = "DELETE FROM xattrs WHERE ino=?1 AND name=?2",
+    [TREE_XATTR_EACH] = "SELECT name FROM xattrs WHERE ino=?1 ORDER BY name",
+    [TREE_XATTR_ROWS] = "SELECT name, value FROM xattrs WHERE ino=?1",
+    [TREE_XATTR_DELETE_ALL] = "DELETE FROM xattrs WHERE ino=?1",
     [TREE_DENTRY_GET] = "SELECT ino, type, cookie FROM dentries"
                         " WHERE parent=?1 AND name=?2",
     [TREE_DENTRY_ADD] = "INSERT INTO dentries(parent, name, ino, type, cookie)"
@@ -291,6 +299,9 @@ int tree_open(const char *path, struct segments *segments, struct tree **out)
     }
     if (rc == 0) {
         rc = tree_sessions_load(tree);
+    }
+    if (rc == 0) {
+        rc = tree_xattrs_load(tree);
     }
     if (rc < 0) {
         tree_close(tree);

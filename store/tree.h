@@ -16,7 +16,8 @@
  *
  * Tables: inodes, orphans (those with nlink 0), dentries(parent, name -> ino,
  * type, cookie), symlinks, extents(body, offset -> size, segment, position, skip,
- * payload, inline bytes), xattrs (reserved), sessions, results, purge, meta.
+ * payload, inline bytes), xattrs(ino, name -> value), sessions, results, purge,
+ * meta.
  *
  * Thread: loop; the background thread reads through its own connection.
  * Memory: names and views are valid until the next call on the tree.
@@ -96,6 +97,24 @@ int tree_orphans(struct tree *tree, uint64_t after, struct inode *out, int max);
 int tree_symlink_set(struct tree *tree, uint64_t ino, struct view target);
 int tree_symlink_get(struct tree *tree, uint64_t ino, struct view *out);
 
+/* --- extended attributes --- */
+enum { TREE_XATTR_VALUE_MAX = 65536, TREE_XATTR_LIST_MAX = 65536 };
+/* STORE_NOT_FOUND: the inode has none of that name. Costs nothing while the
+ * whole tree has no attribute. */
+int tree_xattr_get(struct tree *tree, uint64_t ino, struct view name,
+                   struct view *out);
+/* Adds or replaces; ino is there. */
+int tree_xattr_set(struct tree *tree, uint64_t ino, struct view name,
+                   struct view value);
+int tree_xattr_remove(struct tree *tree, uint64_t ino, struct view name);
+/* In order of name. each() returns false to stop, and calls nothing of the
+ * tree. */
+int tree_xattr_each(struct tree *tree, uint64_t ino,
+                    bool (*each)(void *arg, struct view name), void *arg);
+/* The bytes of a record that apply needs and only a segment has: checked. */
+int tree_payload_read(struct tree *tree, struct place place, void *out,
+                      size_t size);
+
 /* --- names --- */
 int tree_dentry_get(struct tree *tree, uint64_t parent, struct view name,
                     struct dentry *out);
@@ -121,6 +140,13 @@ int tree_write(struct tree *tree, uint64_t body, uint64_t offset,
 /* Drops data at and after offset. */
 int tree_cut(struct tree *tree, uint64_t body, uint64_t offset,
              int64_t *added);
+/* Makes a hole of [offset, offset+size). */
+int tree_punch(struct tree *tree, uint64_t body, uint64_t offset,
+               uint64_t size, int64_t *added);
+/* Makes [to, to+size) of to_body the same as [from, from+size) of from_body, by
+ * pointing at the same segments. Within one body the two must not overlap. */
+int tree_copy(struct tree *tree, uint64_t from_body, uint64_t from,
+              uint64_t to_body, uint64_t to, uint64_t size, int64_t *added);
 /* Forgets all of a body, later, in the background (purge list). */
 int tree_body_drop(struct tree *tree, uint64_t body);
 /* Extents that touch [offset, offset+size), in order. */

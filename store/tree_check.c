@@ -107,6 +107,13 @@ static const char *const rules[] = {
     " WHERE (mode " FILE_TYPE " = 0xa000"
     " AND ino NOT IN (SELECT ino FROM symlinks)",
 
+    "SELECT printf('attribute %s: inode %d is not there', CAST(name AS TEXT),"
+    " ino) FROM xattrs WHERE ino NOT IN (SELECT ino FROM inodes)",
+
+    "SELECT printf('attribute %s of inode %d: %d bytes', CAST(name AS TEXT),"
+    " ino, length(value)) FROM xattrs WHERE length(value) > 65536"
+    " OR length(name) NOT BETWEEN 1 AND 255",
+
     /* Contents. */
     "SELECT printf('body %d: extents at %d and before overlap', body, offset)"
     " FROM (SELECT body, offset, lag(offset + size) OVER"
@@ -238,6 +245,13 @@ static void add_symlink(struct checker *checker, sqlite3_stmt *statement)
                                       tree_column_view(statement, 1)));
 }
 
+static void add_xattr(struct checker *checker, sqlite3_stmt *statement)
+{
+    add_hash(checker, tree_hash_xattr(tree_column(statement, 0),
+                                      tree_column_view(statement, 1),
+                                      tree_column_view(statement, 2)));
+}
+
 static void add_session(struct checker *checker, sqlite3_stmt *statement)
 {
     add_hash(checker, tree_hash_named(TABLE_SESSIONS, tree_column(statement, 0),
@@ -253,6 +267,7 @@ static int check_digest(struct checker *checker)
         {"SELECT * FROM inodes", add_inode},
         {"SELECT parent, ino, type, cookie, name FROM dentries", add_dentry},
         {"SELECT ino, target FROM symlinks", add_symlink},
+        {"SELECT ino, name, value FROM xattrs", add_xattr},
         {"SELECT session, row FROM sessions", add_session},
     };
     struct digest_check check = {.checker = *checker};

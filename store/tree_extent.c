@@ -274,6 +274,17 @@ int tree_write(struct tree *tree, uint64_t body, uint64_t offset,
     return rc < 0 ? rc : tree_extent_add(tree, body, &row);
 }
 
+int tree_punch(struct tree *tree, uint64_t body, uint64_t offset,
+               uint64_t size, int64_t *added)
+{
+    assert(tree->db.in_transaction && body != 0);
+    assert(size > 0 && offset <= (uint64_t)INT64_MAX - size);
+    uint64_t removed = 0;
+    int rc = cut_range(tree, body, offset, offset + size, &removed);
+    *added = -(int64_t)removed;
+    return rc;
+}
+
 int tree_cut(struct tree *tree, uint64_t body, uint64_t offset, int64_t *added)
 {
     assert(tree->db.in_transaction && body != 0);

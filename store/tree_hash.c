@@ -62,6 +62,15 @@ uint64_t tree_hash_dentry(uint64_t parent, const struct dentry *dentry)
     return store_hash64((struct view){row, (size_t)(at - row)}, TABLE_DENTRIES);
 }
 
+uint64_t tree_hash_xattr(uint64_t ino, struct view name, struct view value)
+{
+    uint8_t row[3 * 8];
+    uint8_t *at = put64(row, ino);
+    at = put64(at, store_hash64(name, TABLE_XATTRS));
+    put64(at, store_hash64(value, TABLE_XATTRS));
+    return store_hash64((struct view){row, sizeof(row)}, TABLE_XATTRS);
+}
+
 uint64_t tree_hash_named(enum tree_table table, uint64_t key, struct view row)
 {
     uint8_t head[8 + 8];

@@ -252,6 +252,9 @@ int tree_inode_remove(struct tree *tree, uint64_t ino)
     if (rc == 0 && S_ISLNK(inode.mode)) {
         rc = remove_symlink(tree, ino);
     }
+    if (rc == 0) {
+        rc = tree_xattrs_drop(tree, ino);
+    }
     if (rc == 0 && inode.blocks > 0) {
         rc = tree_body_drop(tree, inode.body);
     }

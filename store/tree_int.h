@@ -50,6 +50,13 @@ enum tree_statement {
     TREE_SYMLINK_ADD,
     TREE_SYMLINK_GET,
     TREE_SYMLINK_DELETE,
+    TREE_XATTR_ANY,
+    TREE_XATTR_GET,
+    TREE_XATTR_PUT,
+    TREE_XATTR_DELETE,
+    TREE_XATTR_EACH,
+    TREE_XATTR_ROWS,
+    TREE_XATTR_DELETE_ALL,
     TREE_DENTRY_GET,
     TREE_DENTRY_ADD,
     TREE_DENTRY_DELETE,
@@ -130,6 +137,7 @@ struct tree {
         uint8_t name[TREE_NAME_MAX];
     } last; /* the name asked for last: a removal follows its lookup */
 
+    bool has_xattrs; /* or had, since it was opened */
     struct session_hash *sessions; /* owned, in order of session */
     size_t session_count, session_capacity;
     uint64_t purge_count; /* rows of the purge list */
@@ -171,12 +179,18 @@ void tree_digest_move(struct tree *tree, uint64_t old_hash, uint64_t new_hash);
 /* --- tree_hash.c: the canonical bytes of rows --- */
 uint64_t tree_hash_inode(const struct inode *inode);
 uint64_t tree_hash_dentry(uint64_t parent, const struct dentry *dentry);
+uint64_t tree_hash_xattr(uint64_t ino, struct view name, struct view value);
 /* Rows of a number and bytes: symlinks, sessions. */
 uint64_t tree_hash_named(enum tree_table table, uint64_t key, struct view row);
 
 /* --- tree_inode.c --- */
 int tree_inodes_flush(struct tree *tree);
 void tree_inode_columns(sqlite3_stmt *statement, struct inode *out);
+
+/* --- tree_xattr.c --- */
+int tree_xattrs_load(struct tree *tree);
+/* All of an inode's, when it goes. */
+int tree_xattrs_drop(struct tree *tree, uint64_t ino);
 
 /* --- tree_extent.c --- */
 void tree_extent_columns(sqlite3_stmt *statement, struct extent_row *out);
