@@ -140,6 +140,37 @@ static void the_lease_counts_from_sending_not_from_the_answer(void **state)
     solo_release(&s);
 }
 
+/* The votes are older than E when the first heartbeats leave: these do not say
+ * quorum_ok, make no voter sticky, and so their answers are no lease. */
+static void answers_to_unvouched_heartbeats_are_no_lease(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_timeout(&s);
+    solo_receive(&s, (struct raft_message){.type = RAFT_PREVOTE_REPLY,
+                                           .from = 2,
+                                           .term = 2,
+                                           .granted = true});
+    solo_sync(&s);
+    solo_pass(&s, SOLO_E - 50 * 1000);
+    solo_receive(&s, (struct raft_message){.type = RAFT_VOTE_REPLY,
+                                           .from = 2,
+                                           .term = 2,
+                                           .granted = true});
+    solo_sync(&s);
+    solo_timeout(&s);
+    assert_false(solo_sent(&s, RAFT_APPEND, 2)->message.quorum_ok);
+    solo_ack(&s, 2, 2);
+    assert_int_equal(solo_status(&s).commit, 2);
+    assert_false(solo_status(&s).lease_valid);
+    solo_timeout(&s);
+    assert_true(solo_sent(&s, RAFT_APPEND, 2)->message.quorum_ok);
+    solo_ack(&s, 2, 2);
+    assert_true(solo_status(&s).lease_valid);
+    solo_release(&s);
+}
+
 static void deposed_leaders_fail_their_reads(void **state)
 {
     (void)state;
@@ -321,6 +352,7 @@ int main(void)
         cmocka_unit_test(reads_wait_for_a_commit_of_our_term),
         cmocka_unit_test(the_lease_answers_at_once_until_it_ends),
         cmocka_unit_test(the_lease_counts_from_sending_not_from_the_answer),
+        cmocka_unit_test(answers_to_unvouched_heartbeats_are_no_lease),
         cmocka_unit_test(deposed_leaders_fail_their_reads),
         cmocka_unit_test(followers_ask_their_leader),
         cmocka_unit_test(answers_to_an_earlier_life_are_not_ours),
