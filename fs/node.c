@@ -237,7 +237,8 @@ static int read_config(struct node *node, char why[512])
     char path[4096], error[256];
     snprintf(path, sizeof path, "%s/raftfs.json", node->options.datadir);
     if (config_read(path, &node->config, error) < 0) {
-        return fail(why, "%s: %s", path, error);
+        fail(why, "%s", error);
+        return access(path, R_OK) == 0 ? 100 : 111;
     }
     node->self = config_node_id(node->config.name);
     if (node->options.op_timeout_ms == 0) {

@@ -83,8 +83,8 @@ bool virtual_release(fuse_req_t fuse, uint64_t ino,
                      struct fuse_file_info *file);
 bool virtual_opendir(fuse_req_t fuse, uint64_t ino,
                      struct fuse_file_info *file);
-bool virtual_readdir(fuse_req_t fuse, uint64_t ino, size_t size,
-                     off_t offset);
+bool virtual_readdir(struct node *node, fuse_req_t fuse, uint64_t ino,
+                     size_t size, off_t offset, bool plus);
 bool virtual_is(uint64_t ino);
 
 #endif

@@ -144,7 +144,7 @@ void op_readdir(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset,
                 struct fuse_file_info *file)
 {
     (void)file;
-    if (!virtual_readdir(fuse, ino, size, offset)) {
+    if (!virtual_readdir(ops_node(fuse), fuse, ino, size, offset, false)) {
         list(fuse, ino, size, offset, do_readdir);
     }
 }
@@ -153,11 +153,9 @@ void op_readdirplus(fuse_req_t fuse, fuse_ino_t ino, size_t size,
                     off_t offset, struct fuse_file_info *file)
 {
     (void)file;
-    if (virtual_is(ino)) {
-        fuse_reply_err(fuse, ENOTSUP);
-        return;
+    if (!virtual_readdir(ops_node(fuse), fuse, ino, size, offset, true)) {
+        list(fuse, ino, size, offset, do_readdirplus);
     }
-    list(fuse, ino, size, offset, do_readdirplus);
 }
 
 void op_opendir(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)

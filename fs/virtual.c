@@ -219,20 +219,24 @@ bool virtual_opendir(fuse_req_t fuse, uint64_t ino,
     return true;
 }
 
-bool virtual_readdir(fuse_req_t fuse, uint64_t ino, size_t size,
-                     off_t offset)
+bool virtual_readdir(struct node *node, fuse_req_t fuse, uint64_t ino,
+                     size_t size, off_t offset, bool plus)
 {
     if (!virtual_is(ino)) {
         return false;
     }
-    char bytes[1024];
+    char bytes[2048];
     size_t used = 0;
     for (off_t i = offset; i < VIRTUAL_FILES; i++) {
-        struct stat st = {.st_ino = VIRTUAL_BASE + 1 + (uint64_t)i,
-                          .st_mode = S_IFREG | 0444};
+        struct fuse_entry_param entry = {
+            .ino = VIRTUAL_BASE + 1 + (uint64_t)i, .generation = 1};
+        fill_stat(node, entry.ino, &entry.attr);
         size_t room = (size < sizeof bytes ? size : sizeof bytes) - used;
-        size_t needed = fuse_add_direntry(fuse, bytes + used, room,
-                                          files[i].name, &st, i + 1);
+        size_t needed =
+            plus ? fuse_add_direntry_plus(fuse, bytes + used, room,
+                                          files[i].name, &entry, i + 1)
+                 : fuse_add_direntry(fuse, bytes + used, room, files[i].name,
+                                     &entry.attr, i + 1);
         if (needed > room) {
             break;
         }
