@@ -70,7 +70,10 @@ static void on_synced(uv_async_t *async)
 static void background_step(struct node *node)
 {
     uint64_t durable = node->tree_durable;
-    int rc = reclaim_step(node->reclaim, &durable);
+    int rc = node_commit_tree(node); /* a checkpoint can end only outside */
+    if (rc == 0) {
+        rc = reclaim_step(node->reclaim, &durable);
+    }
     if (rc < 0) {
         node_fault(node, "background work failed: %s", store_error_text());
         rc = 0;
