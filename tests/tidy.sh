@@ -182,10 +182,11 @@ cmake_words() {
     local dir=$1
     if [[ -z ${CMAKE_WORDS[$dir]+known} ]]; then
         local words
-        words=" $(tr -cs 'A-Za-z0-9_' ' ' 2>/dev/null <"$dir/CMakeLists.txt") "
+        words=" $(cat "$dir"/CMakeLists.txt "$dir"/*.cmake 2>/dev/null |
+            tr -cs 'A-Za-z0-9_' ' ') "
         if [[ $dir == */* ]]; then
-            cmake_words "$(dirname "$dir")"
-            words+=${CMAKE_WORDS[$(dirname "$dir")]}
+            cmake_words "${dir%/*}"
+            words+=${CMAKE_WORDS[${dir%/*}]}
         fi
         CMAKE_WORDS[$dir]=$words
     fi
@@ -198,9 +199,10 @@ check_sources() {
         if [[ $file != *.c || $file == tests/lib/* ]]; then
             continue
         fi
-        cmake_words "$(dirname "$file")"
-        words=${CMAKE_WORDS[$(dirname "$file")]}
-        stem=$(basename "$file" .c)
+        cmake_words "${file%/*}"
+        words=${CMAKE_WORDS[${file%/*}]}
+        stem=${file##*/}
+        stem=${stem%.c}
         # Also lists such as foreach(name frame record) ... fuzz_${name}.c
         if [[ $words != *" $stem "* && $words != *" ${stem#*_} "* ]]; then
             complain "$file: no CMakeLists.txt knows it"
