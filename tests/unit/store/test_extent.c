@@ -254,24 +254,33 @@ static void a_dropped_body_is_purged_in_slices(void **state)
     world_close(&world);
 }
 
-/* What the node's background work may do must not be seen. */
-static void a_swap_takes_only_what_it_read(void **state)
+/* --- swaps: what the node's background work may do must not be seen --- */
+
+static void read_rows(struct world *world, uint64_t body, uint64_t end,
+                      struct extent_row *rows, int count)
 {
-    struct world world = {0};
-    world_open(&world, scratch_path(state, "a"));
-    uint64_t ino = world_create(&world, TREE_ROOT, "f");
-    world_write(&world, ino, 0, "aaaa", 4, true);
-    world_write(&world, ino, 4, "bbbb", 4, true);
-    uint64_t body = world_body(&world, ino);
-    struct extent_row old[2];
     sqlite3_stmt *statement =
-        tree_bind2(world.tree, TREE_EXTENTS_BELOW, body, 0);
-    sqlite3_bind_int64(statement, 3, 8);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(tree_row(world.tree, TREE_EXTENTS_BELOW, "test"), 1);
-        tree_extent_columns(statement, &old[i]);
+        tree_bind2(world->tree, TREE_EXTENTS_BELOW, body, 0);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)end);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(tree_row(world->tree, TREE_EXTENTS_BELOW, "test"), 1);
+        tree_extent_columns(statement, &rows[i]);
+        rows[i].bytes = (struct view){0};
     }
     sqlite3_reset(statement);
+}
+
+static void a_swap_is_not_seen(void **state)
+{
+    struct world world = {0};
+    struct extent_row old[2];
+    char text[8];
+    world_open(&world, scratch_path(state, "a"));
+    uint64_t ino = world_create(&world, TREE_ROOT, "f");
+    uint64_t body = world_body(&world, ino);
+    world_write(&world, ino, 0, "aaaa", 4, true);
+    world_write(&world, ino, 4, "bbbb", 4, true);
+    read_rows(&world, body, 8, old, 2);
     struct extent_row merged = {.size = 8, .bytes = {"aaaabbbb", 8}};
     uint64_t digest = tree_digest(world.tree);
 
@@ -280,12 +289,67 @@ static void a_swap_takes_only_what_it_read(void **state)
     world_check(&world);
     assert_int_equal(tree_digest(world.tree), digest);
 
-    assert_ok(tree_begin(world.tree));
-    assert_int_equal(tree_swap(world.tree, body, old, 2, &merged), 0);
-    char text[8];
     world_write(&world, ino, 8, "cccc", 4, false); /* after a swapped tail */
     assert_ok(tree_read(world.tree, body, 4, text, 8));
     assert_memory_equal(text, "bbbbcccc", 8);
+    world_check(&world);
+    world_close(&world);
+}
+
+/* Each of these leaves as many extents of the same sizes, or nearly. */
+static void change_inline(struct world *world, uint64_t ino)
+{
+    world_write(world, ino, 0, "AAAA", 4, false);
+}
+
+static void change_in_segment(struct world *world, uint64_t ino)
+{
+    world_write(world, ino, 4, "BBBB", 4, true);
+}
+
+static void change_a_byte(struct world *world, uint64_t ino)
+{
+    world_write(world, ino, 6, "x", 1, true);
+}
+
+static void change_by_growing(struct world *world, uint64_t ino)
+{
+    world_write(world, ino, 8, "cc", 2, false); /* joins the last one */
+}
+
+static void change_by_cutting(struct world *world, uint64_t ino)
+{
+    world_cut(world, ino, 7);
+}
+
+static void a_swap_takes_only_what_it_read(void **state)
+{
+    static void (*const changes[])(struct world * world, uint64_t ino) = {
+        change_inline,     change_in_segment, change_a_byte,
+        change_by_growing, change_by_cutting,
+    };
+    struct world world = {0};
+    struct extent_row old[2];
+    world_open(&world, scratch_path(state, "a"));
+    for (int i = 0; i < 5; i++) {
+        char name[] = {(char)('a' + i), 0};
+        uint64_t ino = world_create(&world, TREE_ROOT, name);
+        uint64_t body = world_body(&world, ino);
+        world_write(&world, ino, 0, "aaaa", 4, false);
+        /* The last is inline only where it is to grow. */
+        world_write(&world, ino, 4, "bbbb", 4, i != 3);
+        if (i == 3) {
+            world_cut(&world, ino, 0);
+            world_write(&world, ino, 0, "aaaa", 4, true);
+            world_write(&world, ino, 4, "bbbb", 4, false);
+        }
+        read_rows(&world, body, 8, old, 2);
+        changes[i](&world, ino);
+        uint32_t count = world_extents(&world, ino);
+        struct extent_row merged = {.size = 8, .bytes = {"aaaabbbb", 8}};
+        assert_int_equal(tree_swap(world.tree, body, old, 2, &merged), 0);
+        assert_int_equal(world_extents(&world, ino), count);
+    }
     world_check(&world);
     world_close(&world);
 }
@@ -301,6 +365,7 @@ int main(void)
         TEST(a_split_points_twice_into_one_payload),
         TEST(listing_begins_with_the_extent_that_holds_the_offset),
         TEST(a_dropped_body_is_purged_in_slices),
+        TEST(a_swap_is_not_seen),
         TEST(a_swap_takes_only_what_it_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

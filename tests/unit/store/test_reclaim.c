@@ -75,6 +75,33 @@ static int stopping_unlink(const char *path)
     return rc;
 }
 
+static struct store_io saved_io;
+
+static void begin_crashing(void)
+{
+    saved_io = store_io;
+    store_io.fdatasync = stopping_fdatasync;
+    store_io.unlink = stopping_unlink;
+    meeting.crashing = true;
+    meeting.points = 0;
+}
+
+/* Lets the background thread run on, to be stopped. */
+static void release_background(void)
+{
+    pthread_mutex_lock(&meeting.lock);
+    meeting.crashing = false;
+    meeting.waiting = false;
+    pthread_cond_broadcast(&meeting.changed);
+    pthread_mutex_unlock(&meeting.lock);
+}
+
+/* After the background thread's end: it uses the table. */
+static void end_crashing(void)
+{
+    store_io = saved_io;
+}
+
 /* --- the bench --- */
 
 static void bench_open(struct bench *bench, const char *directory)
@@ -507,6 +534,13 @@ static void damage_is_not_copied(void **state)
 
 static char copy_path[600], durable_path[600];
 
+static void set_copy_paths(void **state)
+{
+    snprintf(copy_path, sizeof(copy_path), "%s", scratch_path(state, "copy"));
+    snprintf(durable_path, sizeof(durable_path), "%s",
+             scratch_path(state, "durable"));
+}
+
 /* The copied node opens, is sound, and unlinks nothing that it needs. */
 static void expect_sound_copy(const struct bench *bench, bool newest)
 {
@@ -563,16 +597,10 @@ static void busy_round(struct bench *bench, int round)
 static void a_kill_at_any_point_loses_nothing(void **state)
 {
     struct bench bench = {0};
-    snprintf(copy_path, sizeof(copy_path), "%s", scratch_path(state, "copy"));
-    snprintf(durable_path, sizeof(durable_path), "%s",
-             scratch_path(state, "durable"));
+    set_copy_paths(state);
     bench_open(&bench, scratch_path(state, "a"));
     fill_one_segment(&bench);
-    struct store_io saved = store_io;
-    store_io.fdatasync = stopping_fdatasync;
-    store_io.unlink = stopping_unlink;
-    meeting.crashing = true;
-    meeting.points = 0;
+    begin_crashing();
     uint64_t removed = 0;
     for (int run = 0; run < 3; run++) {
         bench_start(&bench);
@@ -589,22 +617,52 @@ static void a_kill_at_any_point_loses_nothing(void **state)
         turns_to_go = 20;
         turn_until(&bench, turns_are_over, check_copies);
         removed += status_of(&bench).segments_removed;
-        pthread_mutex_lock(&meeting.lock);
-        meeting.crashing = false;
-        meeting.waiting = false;
-        pthread_cond_broadcast(&meeting.changed);
-        pthread_mutex_unlock(&meeting.lock);
+        release_background();
         bench_reopen(&bench);
-        pthread_mutex_lock(&meeting.lock);
-        meeting.crashing = true;
-        pthread_mutex_unlock(&meeting.lock);
+        meeting.crashing = true; /* no thread runs */
     }
-    store_io = saved;
-    meeting.crashing = false;
+    end_crashing();
     assert_in_range(meeting.points, 20, 10000);
     assert_true(removed > 0);
     world_check(&bench.world);
     bench_close(&bench);
+}
+
+/* Removals that are committed, but not synced, when the background finds that
+ * a segment is dead. */
+static void remove_one_unsynced(struct bench *bench)
+{
+    check_copies(bench);
+    for (int i = 0; meeting.point == AT_TREE_SYNC && i < FILES; i++) {
+        if (files[i].ino != 0) {
+            file_remove(bench, i);
+            int rc;
+            while ((rc = tree_purge_step(bench->world.tree, 1000)) == 1) {
+            }
+            assert_ok(rc);
+            assert_ok(tree_commit(bench->world.tree));
+            return;
+        }
+    }
+}
+
+static void a_segment_outlives_its_last_unsynced_use(void **state)
+{
+    struct bench bench = {0};
+    set_copy_paths(state);
+    bench_open(&bench, scratch_path(state, "a"));
+    files_create(&bench);
+    for (int i = 0; i < FILES; i++) {
+        file_append(&bench, &files[i], 10 * 1000, true);
+        bench_reopen(&bench);
+    }
+    assert_int_equal(segment_count(&bench), FILES);
+    begin_crashing();
+    bench_start(&bench);
+    turn_until(&bench, no_segment_is_left, remove_one_unsynced);
+    release_background();
+    bench_close(&bench);
+    end_crashing();
 }
 
 int main(void)
@@ -621,6 +679,7 @@ int main(void)
         TEST(a_segment_being_staged_stays),
         TEST(a_swap_of_what_changed_is_refused),
         TEST(damage_is_not_copied),
+        TEST(a_segment_outlives_its_last_unsynced_use),
         TEST(a_kill_at_any_point_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
