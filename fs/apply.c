@@ -75,6 +75,14 @@ static int run_op(struct call *call)
         return apply_setattr(call);
     case OP_WRITE:
         return apply_write(call);
+    case OP_SETXATTR:
+        return apply_setxattr(call);
+    case OP_REMOVEXATTR:
+        return apply_removexattr(call);
+    case OP_FALLOCATE:
+        return apply_fallocate(call);
+    case OP_COPY_RANGE:
+        return apply_copy_range(call);
     default:
         return EINVAL;
     }

@@ -63,6 +63,21 @@ static void set_times(struct call *call, struct inode *inode, bool resized)
     }
 }
 
+/* What stands beside the row of the inode and follows it. */
+static int attributes_follow(struct call *call, const struct inode *inode)
+{
+    uint32_t set = call->command->set;
+    int rc = 0;
+    if ((set & SET_MODE) != 0) {
+        rc = apply_acl_chmod(call, inode);
+    }
+    if (rc == 0 && (set & (SET_SIZE | SET_UID | SET_GID | SET_KILL_PRIV)) != 0 &&
+        !S_ISDIR(inode->mode)) {
+        rc = apply_capability_drop(call, inode->ino);
+    }
+    return rc;
+}
+
 int apply_setattr(struct call *call)
 {
     const struct command *command = call->command;
@@ -75,6 +90,10 @@ int apply_setattr(struct call *call)
         return rc;
     }
     set_owner_and_mode(&inode, command);
+    rc = attributes_follow(call, &inode);
+    if (rc < 0) {
+        return rc;
+    }
     bool resizes =
         (command->set & SET_SIZE) != 0 && command->size != inode.size;
     if (resizes) {

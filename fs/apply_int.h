@@ -91,6 +91,25 @@ void apply_session_keep(struct session *session, uint64_t serial,
 int apply_session_open(struct call *call);
 int apply_session_end(struct call *call);
 
+/* --- apply_xattr.c --- */
+/* Whoever changes the contents or the owner of a file takes the privileges away
+ * that it was given as it was. */
+int apply_capability_drop(struct call *call, uint64_t ino);
+
+/* --- apply_acl.c --- */
+/* The mode of what is made in dir: the default ACL of dir decides, and the umask
+ * only where there is none. An ACL that the new inode needs is set. */
+int apply_acl_inherit(struct call *call, const struct inode *dir,
+                      struct inode *inode);
+/* 1 it has an access ACL, 0 not, or a negative code. */
+int apply_acl_has_access(struct call *call, uint64_t ino);
+/* inode->mode has changed: its access ACL follows. */
+int apply_acl_chmod(struct call *call, const struct inode *inode);
+/* The name is that of an ACL: 0, an errno or a negative code. An access ACL sets
+ * the mode; one that says no more than the mode leaves no row. */
+bool apply_acl_is_name(struct bytes name);
+int apply_acl_set(struct call *call, struct inode *inode, struct view value);
+
 /* --- the ops --- */
 int apply_create(struct call *call);
 int apply_mknod(struct call *call);
@@ -103,5 +122,9 @@ int apply_rename(struct call *call);
 int apply_setattr(struct call *call);
 int apply_write(struct call *call);
 int apply_reap(struct call *call);
+int apply_setxattr(struct call *call);
+int apply_removexattr(struct call *call);
+int apply_fallocate(struct call *call);
+int apply_copy_range(struct call *call);
 
 #endif

@@ -71,15 +71,19 @@ static int inode_add(struct call *call, struct inode *dir,
     return apply_inode_put(call, dir);
 }
 
-static uint32_t masked_mode(const struct command *command, uint32_t allowed)
+/* The same, with the permissions that umask and the ACL of dir leave it. */
+static int inode_make(struct call *call, const struct inode *dir, uint32_t type,
+                      uint32_t allowed, struct inode *out)
 {
-    return command->mode & allowed & ~command->umask;
+    *out = inode_new(call, dir, type | (call->command->mode & allowed));
+    return apply_acl_inherit(call, dir, out);
 }
 
 /* Would the kernel open this existing file for the caller? It could not check,
  * since it took the name for free. The caller's other groups are not known
  * here, so what is not certain counts as no. */
-static bool may_open(const struct inode *inode, const struct command *command)
+static bool may_open(const struct inode *inode, bool has_acl,
+                     const struct command *command)
 {
     uint32_t uid = command->caller.uid;
     if (uid == 0) {
@@ -88,6 +92,8 @@ static bool may_open(const struct inode *inode, const struct command *command)
     uint32_t granted = (inode->mode >> 3) & inode->mode;
     if (uid == inode->uid) {
         granted = inode->mode >> 6;
+    } else if (has_acl) {
+        return false; /* whom it names, and what its group may do */
     } else if (command->caller.gid == inode->gid) {
         granted = inode->mode >> 3;
     }
@@ -112,10 +118,14 @@ static int open_existing(struct call *call, uint64_t ino)
     if (S_ISDIR(inode.mode)) {
         return EISDIR;
     }
+    rc = apply_acl_has_access(call, ino);
+    if (rc < 0) {
+        return rc;
+    }
     /* Another node made something there meanwhile. ESTALE lets the kernel look
      * the name up again and do what open(2) does with a link, a pipe, a file
      * that is not the caller's. */
-    if (!S_ISREG(inode.mode) || !may_open(&inode, command)) {
+    if (!S_ISREG(inode.mode) || !may_open(&inode, rc == 1, command)) {
         return ESTALE;
     }
     call->result->value[VALUE_INO] = ino;
@@ -123,6 +133,10 @@ static int open_existing(struct call *call, uint64_t ino)
         return 0;
     }
     rc = apply_resize(call, &inode, 0);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = apply_capability_drop(call, ino);
     if (rc < 0) {
         return rc;
     }
@@ -144,9 +158,9 @@ int apply_create(struct call *call)
     if (rc != 0) {
         return rc;
     }
-    struct inode inode =
-        inode_new(call, &dir, S_IFREG | masked_mode(call->command, ALLPERMS));
-    return inode_add(call, &dir, &inode);
+    struct inode inode;
+    rc = inode_make(call, &dir, S_IFREG, ALLPERMS, &inode);
+    return rc < 0 ? rc : inode_add(call, &dir, &inode);
 }
 
 int apply_mknod(struct call *call)
@@ -177,8 +191,11 @@ int apply_mknod(struct call *call)
     if (rc != 0) {
         return rc;
     }
-    struct inode inode =
-        inode_new(call, &dir, type | masked_mode(command, ALLPERMS));
+    struct inode inode;
+    rc = inode_make(call, &dir, type, ALLPERMS, &inode);
+    if (rc < 0) {
+        return rc;
+    }
     inode.rdev = rdev;
     return inode_add(call, &dir, &inode);
 }
@@ -192,9 +209,9 @@ int apply_mkdir(struct call *call)
         return rc;
     }
     uint32_t allowed = ACCESSPERMS | S_ISVTX; /* as mkdir(2) */
-    struct inode inode =
-        inode_new(call, &dir, S_IFDIR | masked_mode(call->command, allowed));
-    return inode_add(call, &dir, &inode);
+    struct inode inode;
+    rc = inode_make(call, &dir, S_IFDIR, allowed, &inode);
+    return rc < 0 ? rc : inode_add(call, &dir, &inode);
 }
 
 int apply_symlink(struct call *call)

@@ -69,6 +69,10 @@ int apply_write(struct call *call)
     if (rc < 0) {
         return rc;
     }
+    rc = apply_capability_drop(call, inode.ino);
+    if (rc < 0) {
+        return rc;
+    }
     apply_hash_step(&inode, offset, size, call->record->payload_hash);
     if (offset + size > inode.size) {
         inode.size = offset + size;

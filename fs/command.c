@@ -27,6 +27,9 @@ enum field {
     NEW_NAME,
     TARGET,
     INOS,
+    XATTR_NAME, /* in .name; may contain / */
+    SOURCE,
+    SOURCE_OFFSET,
 };
 
 /* The fields of each operation, in the order of their bytes. Encoding and
@@ -49,6 +52,11 @@ static const struct shape {
     [OP_SETATTR] = {"setattr",
                     {INO, SET, MODE, NEW_UID, NEW_GID, SIZE, ATIME, MTIME}},
     [OP_WRITE] = {"write", {INO, OFFSET, FLAGS}},
+    [OP_SETXATTR] = {"setxattr", {INO, XATTR_NAME, FLAGS}},
+    [OP_REMOVEXATTR] = {"removexattr", {INO, XATTR_NAME}},
+    [OP_FALLOCATE] = {"fallocate", {INO, OFFSET, SIZE, FLAGS}},
+    [OP_COPY_RANGE] = {"copy-range",
+                       {INO, OFFSET, SOURCE, SOURCE_OFFSET, SIZE}},
 };
 
 static bool op_is_known(uint16_t op)
@@ -81,6 +89,10 @@ static uint64_t *field_u64(struct command *c, enum field field)
         return &c->session;
     case RDEV:
         return &c->rdev;
+    case SOURCE:
+        return &c->source;
+    case SOURCE_OFFSET:
+        return &c->source_offset;
     default:
         return NULL;
     }
@@ -113,10 +125,10 @@ static uint32_t *field_u32(struct command *c, enum field field)
 
 static struct bytes *field_bytes(struct command *c, enum field field)
 {
-    return field == NAME       ? &c->name
-           : field == NEW_NAME ? &c->new_name
-           : field == TARGET   ? &c->target
-                               : NULL;
+    return field == NAME || field == XATTR_NAME ? &c->name
+           : field == NEW_NAME                  ? &c->new_name
+           : field == TARGET                    ? &c->target
+                                                : NULL;
 }
 
 /* --- encoding --- */
@@ -218,6 +230,12 @@ static bool target_is_legal(struct bytes target)
            memchr(target.data, '\0', target.size) == NULL;
 }
 
+static bool xattr_name_is_legal(struct bytes name)
+{
+    return name.size > 0 && name.size <= COMMAND_NAME_MAX &&
+           memchr(name.data, '\0', name.size) == NULL;
+}
+
 static void read_inos(struct reader *r, struct command *c)
 {
     c->ino_count = read_u32(r);
@@ -245,7 +263,8 @@ static void read_field(struct reader *r, struct command *c, enum field field)
         }
     } else {
         struct bytes name = read_bytes(r, read_u8(r));
-        if (!name_is_legal(name)) {
+        if (field == XATTR_NAME ? !xattr_name_is_legal(name)
+                                : !name_is_legal(name)) {
             reader_fail(r);
         }
         *field_bytes(c, field) = name;

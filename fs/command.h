@@ -23,6 +23,9 @@ enum {
     COMMAND_BODY_MAX = 8192, /* encoded */
     COMMAND_PAYLOAD_MAX = 1024 * 1024, /* one write */
     COMMAND_REAP_MAX = 512,
+    /* Above Linux's flags of setxattr(2): the caller is not of the file's group,
+     * so that a new access ACL takes the set-gid bit away. */
+    COMMAND_KILL_SGID = 4,
 };
 
 /* Values are on disk: never reuse one. Each op's fields are in brackets. */
@@ -45,6 +48,11 @@ enum command_op {
     OP_SETATTR,          /* [ino, set, mode, new_uid, new_gid, size, atime, mtime] */
     OP_WRITE,            /* [ino, offset, flags] and payload; flags O_APPEND: at the
                           * end, wherever that is when it is applied */
+    OP_SETXATTR = 40,    /* [ino, xattr name, flags] and payload, the value: flags
+                          * XATTR_CREATE, XATTR_REPLACE, COMMAND_KILL_SGID */
+    OP_REMOVEXATTR,      /* [ino, xattr name] */
+    OP_FALLOCATE,        /* [ino, offset, size, flags]: the mode of fallocate(2) */
+    OP_COPY_RANGE,       /* [ino, offset, source, source_offset, size] */
     OP_END
 };
 
@@ -68,6 +76,7 @@ struct command {
     struct bytes name, new_name, target; /* views */
     uint32_t mode, umask, flags, set, new_uid, new_gid;
     uint64_t rdev, size, offset, number, session;
+    uint64_t source, source_offset;
     int64_t atime, mtime; /* ns */
     uint32_t ino_count;
     const uint8_t *inos; /* OP_REAP: ino_count little-endian u64 (unaligned) */

@@ -130,6 +130,27 @@ static void put_write(struct line *line, const struct command *c,
     }
 }
 
+static void put_xattr(struct line *line, const struct command *c)
+{
+    put(line, " %" PRIu64 " ", c->ino);
+    put_name(line, c->name);
+}
+
+static void put_fallocate(struct line *line, const struct command *c)
+{
+    put(line, " %" PRIu64 " %" PRIu64 " bytes at %" PRIu64, c->ino, c->size,
+        c->offset);
+    if ((c->flags & FALLOC_FL_PUNCH_HOLE) != 0) {
+        put(line, " punch");
+    }
+    if ((c->flags & FALLOC_FL_ZERO_RANGE) != 0) {
+        put(line, " zero");
+    }
+    if ((c->flags & FALLOC_FL_KEEP_SIZE) != 0) {
+        put(line, " keep-size");
+    }
+}
+
 void command_print(const struct command *c, uint64_t payload_size, char *out,
                    size_t size)
 {
@@ -173,6 +194,22 @@ void command_print(const struct command *c, uint64_t payload_size, char *out,
         break;
     case OP_WRITE:
         put_write(&line, c, payload_size);
+        break;
+    case OP_SETXATTR:
+        put_xattr(&line, c);
+        put(&line, " %" PRIu64 " bytes", payload_size);
+        break;
+    case OP_REMOVEXATTR:
+        put_xattr(&line, c);
+        break;
+    case OP_FALLOCATE:
+        put_fallocate(&line, c);
+        break;
+    case OP_COPY_RANGE:
+        put(&line, " %" PRIu64 " %" PRIu64 " bytes at %" PRIu64, c->ino,
+            c->size, c->offset);
+        put(&line, " from %" PRIu64 " at %" PRIu64, c->source,
+            c->source_offset);
         break;
     default:
         break;

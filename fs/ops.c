@@ -110,7 +110,8 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
                         (FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
                          FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
                          FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_READ |
-                         FUSE_CAP_ASYNC_DIO);
+                         FUSE_CAP_ASYNC_DIO | FUSE_CAP_POSIX_ACL |
+                         FUSE_CAP_DONT_MASK);
     connection->max_write = COMMAND_PAYLOAD_MAX;
     connection->max_readahead = COMMAND_PAYLOAD_MAX;
 }
@@ -159,4 +160,10 @@ const struct fuse_lowlevel_ops fuse_operations = {
     .releasedir = op_releasedir,
     .fsyncdir = op_fsync,
     .statfs = op_statfs,
+    .getxattr = op_getxattr,
+    .listxattr = op_listxattr,
+    .setxattr = op_setxattr,
+    .removexattr = op_removexattr,
+    .fallocate = op_fallocate,
+    .copy_file_range = op_copy_file_range,
 };

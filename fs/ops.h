@@ -70,6 +70,21 @@ void op_readdirplus(fuse_req_t fuse, fuse_ino_t ino, size_t size,
 void op_releasedir(fuse_req_t fuse, fuse_ino_t ino,
                    struct fuse_file_info *file);
 
+/* ops_xattr.c */
+void op_getxattr(fuse_req_t fuse, fuse_ino_t ino, const char *name,
+                 size_t size);
+void op_listxattr(fuse_req_t fuse, fuse_ino_t ino, size_t size);
+void op_setxattr(fuse_req_t fuse, fuse_ino_t ino, const char *name,
+                 const char *value, size_t size, int flags);
+void op_removexattr(fuse_req_t fuse, fuse_ino_t ino, const char *name);
+/* ops_range.c */
+void op_fallocate(fuse_req_t fuse, fuse_ino_t ino, int mode, off_t offset,
+                  off_t size, struct fuse_file_info *file);
+void op_copy_file_range(fuse_req_t fuse, fuse_ino_t source,
+                        off_t source_offset, struct fuse_file_info *source_file,
+                        fuse_ino_t ino, off_t offset,
+                        struct fuse_file_info *file, size_t size, int flags);
+
 /* virtual.c: the directory .raftfs, which answers without the cluster. Each
  * returns true when the inode or name was its own and it has replied. */
 bool virtual_lookup(struct node *node, fuse_req_t fuse, uint64_t parent,

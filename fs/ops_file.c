@@ -7,6 +7,7 @@
  */
 #include "fs/ops.h"
 
+#include "fs/acl.h"
 #include "fs/reader.h"
 
 #include <errno.h>
@@ -52,9 +53,11 @@ static void reply_open(struct request *request, const struct inode *inode)
 /* Somebody was faster. The kernel has checked the directory, not this file: let
  * it in where owner, group or others plainly may, else make the kernel walk the
  * path again and do its own check. */
-static bool may_plainly_open(const struct inode *inode,
+static bool may_plainly_open(struct node *node, const struct inode *inode,
                              const struct fuse_ctx *caller, int flags)
 {
+    struct view acl;
+    struct view acl_name = {ACL_ACCESS_NAME, sizeof ACL_ACCESS_NAME - 1};
     int access = flags & O_ACCMODE;
     unsigned wanted = (access != O_WRONLY ? 4u : 0) |
                       (access != O_RDONLY ? 2u : 0);
@@ -67,6 +70,9 @@ static bool may_plainly_open(const struct inode *inode,
     }
     if (caller->uid == inode->uid) {
         mode >>= 6;
+    } else if (tree_xattr_get(node->tree, inode->ino, acl_name, &acl) !=
+               STORE_NOT_FOUND) {
+        return false; /* its group bits are a mask, and it may name the caller */
     } else if (caller->gid == inode->gid) {
         mode >>= 3;
     }
@@ -86,8 +92,9 @@ static void do_create(struct request *request, const struct hull_result *result)
     }
     /* Times strictly grow, so only this very record can have made it now. */
     bool made = inode.btime == (int64_t)tree_time_ns(node->tree);
-    if (!made && !may_plainly_open(&inode, fuse_req_ctx(request->fuse),
-                                   request->file.flags)) {
+    if (!made &&
+        !may_plainly_open(node, &inode, fuse_req_ctx(request->fuse),
+                          request->file.flags)) {
         fuse_reply_err(request->fuse, ESTALE);
         return;
     }
@@ -114,6 +121,7 @@ void op_create(fuse_req_t fuse, fuse_ino_t parent, const char *name,
         .parent = parent,
         .name = ops_name(name),
         .mode = mode,
+        .umask = fuse_req_ctx(fuse)->umask,
         .flags = (uint32_t)file->flags & O_EXCL,
     };
     struct request *request = request_new(ops_node(fuse), fuse, do_create);

@@ -71,6 +71,7 @@ void op_mknod(fuse_req_t fuse, fuse_ino_t parent, const char *name,
         .parent = parent,
         .name = ops_name(name),
         .mode = mode,
+        .umask = fuse_req_ctx(fuse)->umask,
         .rdev = rdev,
     };
     submit(fuse, do_entry, &command);
@@ -87,6 +88,7 @@ void op_mkdir(fuse_req_t fuse, fuse_ino_t parent, const char *name,
         .parent = parent,
         .name = ops_name(name),
         .mode = mode,
+        .umask = fuse_req_ctx(fuse)->umask,
     };
     submit(fuse, do_entry, &command);
 }

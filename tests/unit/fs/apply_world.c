@@ -186,8 +186,8 @@ struct record *world_record(struct world *world, const struct command *command,
     return record;
 }
 
-static int run(struct world *world, struct command command,
-               struct bytes payload)
+int world_run_with(struct world *world, struct command command,
+                   struct bytes payload)
 {
     command.caller = world->caller;
     command.ack_below = world->ack_below;
@@ -199,7 +199,7 @@ static int run(struct world *world, struct command command,
 
 int world_run(struct world *world, struct command command)
 {
-    return run(world, command, (struct bytes){0});
+    return world_run_with(world, command, (struct bytes){0});
 }
 
 uint64_t world_session(struct world *world, const char *name, uint64_t boot)
@@ -292,7 +292,7 @@ int world_write(struct world *world, uint64_t ino, uint64_t offset,
 {
     struct command command = {
         .op = OP_WRITE, .ino = ino, .offset = offset, .flags = flags};
-    return run(world, command, (struct bytes){data, size});
+    return world_run_with(world, command, (struct bytes){data, size});
 }
 
 int world_truncate(struct world *world, uint64_t ino, uint64_t size)

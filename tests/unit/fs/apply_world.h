@@ -59,6 +59,8 @@ int world_apply(struct world *world, struct record *record);
 /* The next record of that command; returns the errno, the rest is in .result.
  */
 int world_run(struct world *world, struct command command);
+int world_run_with(struct world *world, struct command command,
+                   struct bytes payload);
 struct record *world_record(struct world *world, const struct command *command,
                             struct bytes payload);
 

@@ -6,6 +6,7 @@
  * check must agree. A seed may be given as an argument. */
 #include "tests/unit/fs/apply_world.h"
 
+#include "fs/acl.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -49,6 +50,38 @@ static const char *node_name(size_t node)
     return names[node];
 }
 
+static const uint16_t ops[] = {
+    OP_CREATE,   OP_MKNOD,       OP_MKDIR,     OP_SYMLINK, OP_LINK,
+    OP_UNLINK,   OP_RMDIR,       OP_RENAME,    OP_SETATTR, OP_WRITE,
+    OP_SETXATTR, OP_REMOVEXATTR, OP_FALLOCATE, OP_COPY_RANGE,
+};
+
+static struct bytes random_attribute(void)
+{
+    static const char *names[] = {"user.a", "user.b", "security.capability",
+                                  ACL_ACCESS_NAME, ACL_DEFAULT_NAME};
+    return world_text(names[random_below(5)]);
+}
+
+/* An ACL, for any attribute: what else is in one means nothing here. */
+static size_t random_value(uint8_t *out)
+{
+    uint16_t perm = (uint16_t)random_below(8);
+    struct acl acl = {.count = random_below(2) == 0 ? 3 : 5,
+                      .entries = {{ACL_USER_OBJ, 7, 0},
+                                  {ACL_GROUP_OBJ, perm, 0},
+                                  {ACL_OTHER, 5, 0}}};
+    if (acl.count == 5) {
+        acl = (struct acl){.count = 5,
+                           .entries = {{ACL_USER_OBJ, 7, 0},
+                                       {ACL_USER, perm, 1},
+                                       {ACL_GROUP_OBJ, 5, 0},
+                                       {ACL_MASK, 6, 0},
+                                       {ACL_OTHER, perm, 0}}};
+    }
+    return acl_encode(&acl, out);
+}
+
 static struct command random_command(struct life *life)
 {
     struct command c = {
@@ -61,16 +94,21 @@ static struct command random_command(struct life *life)
         .umask = 022,
         .caller.uid = (uint32_t)random_below(2),
     };
-    c.op = (uint16_t)(OP_CREATE + random_below(OP_END - OP_CREATE));
-    c.name = random_name();
+    c.op = ops[random_below(sizeof ops / sizeof *ops)];
+    bool has_attribute = c.op == OP_SETXATTR || c.op == OP_REMOVEXATTR;
+    c.name = has_attribute ? random_attribute() : random_name();
     c.new_name = random_name();
     c.target = random_name();
     c.flags = c.op == OP_RENAME  ? (uint32_t)random_below(4)
               : c.op == OP_WRITE ? (random_below(2) == 0 ? O_APPEND : 0)
+              : c.op == OP_SETXATTR || c.op == OP_FALLOCATE
+                  ? (uint32_t)random_below(5)
                                  : (random_below(3) == 0 ? O_TRUNC : 0);
     c.set = (uint32_t)random_below(512);
     c.size = random_below(3) * 2500;
     c.offset = random_below(20000);
+    c.source = 1 + random_below(life->ino_max);
+    c.source_offset = random_below(5000);
     c.mtime = (int64_t)random_below(1000000);
     return c;
 }
@@ -98,6 +136,8 @@ static void run_command(struct life *life)
         payload.data = bytes;
         payload.size = random_below(random_below(4) == 0 ? PAYLOAD_MAX : 200);
         memset(bytes, (int)random_below(256), payload.size);
+    } else if (command.op == OP_SETXATTR) {
+        payload = (struct bytes){bytes, random_value(bytes)};
     }
     uint64_t dice = random_below(10);
     node->serial += dice == 0 ? 0 : dice == 1 ? 2 : 1;

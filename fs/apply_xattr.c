@@ -1,0 +1,143 @@
+/* apply_xattr.c -- extended attributes: set, remove. */
+#include "fs/apply_int.h"
+
+#include "store/error.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+static const struct view capability = {"security.capability", 19};
+
+int apply_capability_drop(struct call *call, uint64_t ino)
+{
+    int rc = tree_xattr_remove(call->tree, ino, capability);
+    return rc == STORE_NOT_FOUND ? 0 : rc;
+}
+
+static bool begins_with(struct bytes name, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return name.size > size && memcmp(name.data, prefix, size) == 0;
+}
+
+/* Who may do what was checked by the kernel; this is about what there is. */
+static int name_check(const struct inode *inode, struct bytes name)
+{
+    if (begins_with(name, "user.")) {
+        bool has_user = S_ISREG(inode->mode) || S_ISDIR(inode->mode);
+        return has_user ? 0 : EPERM; /* as xattr(7) */
+    }
+    bool known = begins_with(name, "trusted.") ||
+                 begins_with(name, "security.") || apply_acl_is_name(name);
+    return known ? 0 : EOPNOTSUPP;
+}
+
+static bool count_bytes(void *arg, struct view name)
+{
+    *(size_t *)arg += name.size + 1;
+    return true;
+}
+
+/* As one list of names, all must fit into what listxattr(2) can give. */
+static int room_check(struct call *call, uint64_t ino, struct bytes name)
+{
+    size_t size = name.size + 1;
+    int rc = tree_xattr_each(call->tree, ino, count_bytes, &size);
+    return rc == 0 && size > TREE_XATTR_LIST_MAX ? ENOSPC : rc;
+}
+
+static int presence_check(struct call *call, uint64_t ino)
+{
+    const struct command *command = call->command;
+    struct view there;
+    int rc = tree_xattr_get(call->tree, ino, apply_view(command->name), &there);
+    if (rc == STORE_NOT_FOUND) {
+        return (command->flags & XATTR_REPLACE) != 0
+                   ? ENODATA
+                   : room_check(call, ino, command->name);
+    }
+    return rc == 0 && (command->flags & XATTR_CREATE) != 0 ? EEXIST : rc;
+}
+
+/* The value is the record's payload; a large one may be in a segment only.
+ * Frees nothing: *owned does. */
+static int value_get(struct call *call, struct view *out, void **owned)
+{
+    const struct record *record = call->record;
+    if (record->payload.data != NULL || record->payload_size == 0) {
+        *out = (struct view){record->payload.data,
+                             (size_t)record->payload_size};
+        return 0;
+    }
+    *owned = malloc((size_t)record->payload_size);
+    assert(*owned != NULL);
+    *out = (struct view){*owned, (size_t)record->payload_size};
+    struct place place = {record->place.segment, record->place.position};
+    return tree_payload_read(call->tree, place, *owned, out->size);
+}
+
+static int set_value(struct call *call, struct inode *inode)
+{
+    const struct command *command = call->command;
+    struct view value = {0};
+    void *owned = NULL;
+    int rc = value_get(call, &value, &owned);
+    if (rc == 0 && apply_acl_is_name(command->name)) {
+        rc = apply_acl_set(call, inode, value);
+    } else if (rc == 0) {
+        rc = tree_xattr_set(call->tree, inode->ino, apply_view(command->name),
+                            value);
+    }
+    free(owned);
+    return rc;
+}
+
+int apply_setxattr(struct call *call)
+{
+    const struct command *command = call->command;
+    uint32_t known = XATTR_CREATE | XATTR_REPLACE | COMMAND_KILL_SGID;
+    struct inode inode;
+    int rc = apply_inode_get(call, command->ino, &inode);
+    if (rc == 0) {
+        rc = name_check(&inode, command->name);
+    }
+    if (rc == 0 && (command->flags & ~known) != 0) {
+        rc = EINVAL;
+    }
+    if (rc == 0 && call->record->payload_size > TREE_XATTR_VALUE_MAX) {
+        rc = E2BIG;
+    }
+    if (rc == 0) {
+        rc = presence_check(call, inode.ino);
+    }
+    if (rc == 0) {
+        rc = set_value(call, &inode);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    apply_touch(call, &inode);
+    return apply_inode_put(call, &inode);
+}
+
+int apply_removexattr(struct call *call)
+{
+    const struct command *command = call->command;
+    struct inode inode;
+    int rc = apply_inode_get(call, command->ino, &inode);
+    if (rc == 0) {
+        rc = name_check(&inode, command->name);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = tree_xattr_remove(call->tree, inode.ino, apply_view(command->name));
+    if (rc != 0) {
+        return rc == STORE_NOT_FOUND ? ENODATA : rc;
+    }
+    apply_touch(call, &inode);
+    return apply_inode_put(call, &inode);
+}
