@@ -1,6 +1,7 @@
 /* reclaim_int.h -- what the files of reclaim share.
  *
- * reclaim.c          start, stop, the loop's side, the thread
+ * reclaim.c          the thread, and the loop's side
+ * reclaim_start.c    start and stop
  * reclaim_durable.c  syncs and checkpoints
  * reclaim_merge.c    which small extents become one, and their swap
  * reclaim_segment.c  which segments are moved out of, and which are unlinked
@@ -138,6 +139,8 @@ struct reclaim {
     struct reclaim_status status;
 };
 
+/* --- reclaim.c --- */
+void *reclaim_run(void *reclaim); /* the thread */
 bool reclaim_is_stopping(struct reclaim *reclaim);
 bool places_has(const struct places *places, uint64_t id);
 void places_add(struct places *places, uint64_t id);

@@ -17,8 +17,8 @@ static struct extent_row *add_row(struct copies *copies)
 {
     if (copies->count == copies->capacity) {
         copies->capacity = copies->capacity * 2 + 16;
-        copies->rows = realloc(copies->rows,
-                               copies->capacity * sizeof(*copies->rows));
+        copies->rows =
+            realloc(copies->rows, copies->capacity * sizeof(*copies->rows));
         assert(copies->rows != NULL);
     }
     return &copies->rows[copies->count++];

@@ -274,8 +274,8 @@ int tree_write(struct tree *tree, uint64_t body, uint64_t offset,
     return rc < 0 ? rc : tree_extent_add(tree, body, &row);
 }
 
-int tree_punch(struct tree *tree, uint64_t body, uint64_t offset,
-               uint64_t size, int64_t *added)
+int tree_punch(struct tree *tree, uint64_t body, uint64_t offset, uint64_t size,
+               int64_t *added)
 {
     assert(tree->db.in_transaction && body != 0);
     assert(size > 0 && offset <= (uint64_t)INT64_MAX - size);

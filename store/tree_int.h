@@ -137,7 +137,7 @@ struct tree {
         uint8_t name[TREE_NAME_MAX];
     } last; /* the name asked for last: a removal follows its lookup */
 
-    bool has_xattrs; /* or had, since it was opened */
+    bool has_xattrs;               /* or had, since it was opened */
     struct session_hash *sessions; /* owned, in order of session */
     size_t session_count, session_capacity;
     uint64_t purge_count; /* rows of the purge list */
@@ -157,6 +157,10 @@ struct extent_row {
     uint32_t payload;  /* size of the whole payload, for its checksum */
     struct view bytes; /* inline */
 };
+
+/* --- tree_sql.c --- */
+extern const char tree_schema[];
+extern const char *const tree_sql[TREE_STATEMENTS];
 
 /* --- tree.c --- */
 /* Runs a statement that changes the tree: a failure breaks the transaction. */
