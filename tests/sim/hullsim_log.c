@@ -141,6 +141,9 @@ static void disk_write(struct disk *disk, struct log_op op)
 void disk_durable(struct disk *disk, size_t ops)
 {
     assert(ops <= disk->op_count);
+    if (ops == 0) {
+        return;
+    }
     for (size_t i = 0; i < ops; i++) {
         op_perform(&disk->durable, &disk->ops[i]);
         op_release(&disk->ops[i]);
