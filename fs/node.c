@@ -519,14 +519,17 @@ static void close_network(struct node *node)
     node->transport = NULL;
 }
 
+/* They wake the loop: no loop may be gone before them. */
+static void stop_threads(struct node *node)
+{
+    reclaim_stop(node->reclaim);
+    syncer_stop(node->syncer);
+    node->reclaim = NULL;
+    node->syncer = NULL;
+}
+
 static void close_store(struct node *node)
 {
-    if (node->reclaim != NULL) {
-        reclaim_stop(node->reclaim);
-    }
-    if (node->syncer != NULL) {
-        syncer_stop(node->syncer);
-    }
     if (node->apply != NULL) {
         if (!node->faulted && node_commit_tree(node) < 0) {
             log_event(LOG_ERROR, "tree cannot be written", "why=\"%s\"",
@@ -563,6 +566,7 @@ void node_close(struct node *node)
         node->hull = NULL;
     }
     fuse_close(node);
+    stop_threads(node);
     if (node->loop_open) {
         close_network(node);
         uv_walk(&node->loop, close_handle, NULL);
