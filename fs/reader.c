@@ -183,6 +183,9 @@ void reader_reply(struct node *node, fuse_req_t fuse,
     } else if (read_at_once(job)) {
         job_reply(job);
     } else {
+        /* The struct request that asked for this ends now; an interrupt must
+         * not look for it. */
+        fuse_req_interrupt_func(fuse, NULL, NULL);
         node->reads_under_way++;
         uv_queue_work(&node->loop, &job->work, on_reader_thread, on_read);
     }
