@@ -1,5 +1,6 @@
 /* Access control lists: their bytes, and what acl(5) makes of them. */
 #include "fs/acl.h"
+#include "tests/unit/wire/golden.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,6 +54,15 @@ static void bytes_come_back_as_they_were(void **state)
     assert_int_equal(acl.count, COUNT(full));
     assert_int_equal(acl_encode(&acl, again), size);
     assert_memory_equal(bytes, again, size);
+}
+
+static void the_bytes_are_the_golden_ones(void **state)
+{
+    (void)state;
+    struct acl acl;
+    uint8_t bytes[ACL_SIZE_MAX];
+    assert_int_equal(decode(full, COUNT(full), &acl), 0);
+    golden_check("acl", (struct bytes){bytes, acl_encode(&acl, bytes)});
 }
 
 static void ids_that_mean_nothing_get_one_form(void **state)
@@ -210,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_back_as_they_were),
+        cmocka_unit_test(the_bytes_are_the_golden_ones),
         cmocka_unit_test(ids_that_mean_nothing_get_one_form),
         cmocka_unit_test(an_empty_one_stands_for_none),
         cmocka_unit_test(what_no_acl_may_say_is_refused),
