@@ -26,6 +26,7 @@ void apply_close(struct apply *apply)
         return;
     }
     apply_sessions_free(apply);
+    free(apply->grants);
     free(apply);
 }
 
@@ -75,6 +76,12 @@ static int run_op(struct call *call)
         return apply_setattr(call);
     case OP_WRITE:
         return apply_write(call);
+    case OP_LOCK:
+        return apply_lock(call);
+    case OP_LOCK_CANCEL:
+        return apply_lock_cancel(call);
+    case OP_LOCK_RELEASE:
+        return apply_lock_release(call);
     case OP_SETXATTR:
         return apply_setxattr(call);
     case OP_REMOVEXATTR:

@@ -33,6 +33,12 @@ enum apply_value { /* what apply_result.value[] means */
     VALUE_SIZE = 1,   /* WRITE: bytes written */
     VALUE_OFFSET = 2, /* WRITE: where they went */
     VALUE_GONE = 3,   /* UNLINK, RENAME, RMDIR: ino that lost its last link, or 0 */
+    VALUE_LOCK = 0,   /* LOCK: enum apply_lock */
+};
+
+enum apply_lock {
+    LOCK_GRANTED = 1,
+    LOCK_QUEUED = 2, /* a later record grants it: apply_change.grants */
 };
 
 struct apply_result {
@@ -79,6 +85,13 @@ struct apply_change {
     uint64_t inos[8]; /* whose attributes or contents changed */
     uint32_t ino_count;
     uint64_t small_body; /* a body that got a small extent, or 0 */
+    bool session_ended;  /* or several did */
+    /* Locks that waited and are held now, by the commands that asked. */
+    const struct apply_grant *grants;
+    size_t grant_count;
+};
+struct apply_grant {
+    uint64_t session, serial;
 };
 const struct apply_change *apply_last_change(const struct apply *apply);
 

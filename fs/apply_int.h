@@ -14,6 +14,8 @@
 enum {
     APPLY_LINKS_MAX = 65000,  /* of a file, as ext4 */
     APPLY_SESSIONS_MAX = 256, /* nodes are few; bounds a runaway opener */
+    APPLY_LOCKS_MAX = 8192,   /* held and waiting, in all of the tree */
+    APPLY_FILE_LOCKS_MAX = 1024, /* all of a file's are read for each change */
     /* Extents below this size are worth merging. */
     APPLY_SMALL_EXTENT = 64 * 1024,
 };
@@ -36,6 +38,8 @@ struct apply {
     struct session *sessions; /* owned, in order of id */
     size_t session_count, session_capacity;
     struct apply_change change;
+    struct apply_grant *grants; /* owned; of change */
+    size_t grant_capacity;
     int failed; /* the negative code that ended it: nothing more is applied */
 };
 
@@ -110,6 +114,10 @@ int apply_acl_chmod(struct call *call, const struct inode *inode);
 bool apply_acl_is_name(struct bytes name);
 int apply_acl_set(struct call *call, struct inode *inode, struct view value);
 
+/* --- apply_lock.c --- */
+/* All that a session held goes to those who wait. */
+int apply_locks_end_session(struct call *call, uint64_t session);
+
 /* --- the ops --- */
 int apply_create(struct call *call);
 int apply_mknod(struct call *call);
@@ -121,6 +129,9 @@ int apply_rmdir(struct call *call);
 int apply_rename(struct call *call);
 int apply_setattr(struct call *call);
 int apply_write(struct call *call);
+int apply_lock(struct call *call);
+int apply_lock_cancel(struct call *call);
+int apply_lock_release(struct call *call);
 int apply_reap(struct call *call);
 int apply_setxattr(struct call *call);
 int apply_removexattr(struct call *call);

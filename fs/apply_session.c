@@ -141,17 +141,23 @@ static struct session *table_add(struct apply *apply, uint64_t id)
     return session;
 }
 
-static int table_remove(struct apply *apply, struct session *session)
+static int table_remove(struct call *call, struct session *session)
 {
+    struct apply *apply = call->apply;
+    uint64_t id = session->seen.id;
     size_t at = (size_t)(session - apply->sessions);
     assert(at < apply->session_count);
+    apply->change.session_ended = true;
     /* No row yet: it was opened since the last flush. */
-    int rc = tree_session_remove(apply->tree, session->seen.id);
+    int rc = tree_session_remove(apply->tree, id);
     free(session->kept);
     apply->session_count--;
     memmove(session, session + 1,
             (apply->session_count - at) * sizeof *session);
-    return rc == STORE_NOT_FOUND ? 0 : rc;
+    if (rc < 0 && rc != STORE_NOT_FOUND) {
+        return rc;
+    }
+    return apply_locks_end_session(call, id);
 }
 
 void apply_sessions_free(struct apply *apply)
@@ -229,7 +235,7 @@ static int end_earlier(struct call *call)
             at++;
             continue;
         }
-        int rc = table_remove(apply, &apply->sessions[at]);
+        int rc = table_remove(call, &apply->sessions[at]);
         if (rc < 0) {
             return rc;
         }
@@ -274,7 +280,7 @@ int apply_session_end(struct call *call)
     if (session == NULL) {
         return ESTALE;
     }
-    return table_remove(call->apply, session);
+    return table_remove(call, session);
 }
 
 /* --- rows --- */

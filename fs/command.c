@@ -27,6 +27,9 @@ enum field {
     NEW_NAME,
     TARGET,
     INOS,
+    OWNER,
+    START,
+    LAST,
     XATTR_NAME, /* in .name; may contain / */
     SOURCE,
     SOURCE_OFFSET,
@@ -52,6 +55,10 @@ static const struct shape {
     [OP_SETATTR] = {"setattr",
                     {INO, SET, MODE, NEW_UID, NEW_GID, SIZE, ATIME, MTIME}},
     [OP_WRITE] = {"write", {INO, OFFSET, FLAGS}},
+    [OP_LOCK] = {"lock", {INO, OWNER, FLAGS, START, LAST}},
+    [OP_LOCK_CANCEL] = {"lock-cancel",
+                        {INO, OWNER, NUMBER, FLAGS, START, LAST}},
+    [OP_LOCK_RELEASE] = {"lock-release", {INO, OWNER, FLAGS}},
     [OP_SETXATTR] = {"setxattr", {INO, XATTR_NAME, FLAGS}},
     [OP_REMOVEXATTR] = {"removexattr", {INO, XATTR_NAME}},
     [OP_FALLOCATE] = {"fallocate", {INO, OFFSET, SIZE, FLAGS}},
@@ -89,6 +96,12 @@ static uint64_t *field_u64(struct command *c, enum field field)
         return &c->session;
     case RDEV:
         return &c->rdev;
+    case OWNER:
+        return &c->owner;
+    case START:
+        return &c->start;
+    case LAST:
+        return &c->last;
     case SOURCE:
         return &c->source;
     case SOURCE_OFFSET:

@@ -48,6 +48,11 @@ enum command_op {
     OP_SETATTR,          /* [ino, set, mode, new_uid, new_gid, size, atime, mtime] */
     OP_WRITE,            /* [ino, offset, flags] and payload; flags O_APPEND: at the
                           * end, wherever that is when it is applied */
+    OP_LOCK,             /* [ino, owner, lock flags, start, last] */
+    OP_LOCK_CANCEL,      /* of one that was asked for with the serial [number]:
+                          * it does not wait, and will not be applied, any more
+                          * [ino, owner, number, lock flags, start, last] */
+    OP_LOCK_RELEASE,     /* all that owner holds [ino, owner, lock flags] */
     OP_SETXATTR = 40,    /* [ino, xattr name, flags] and payload, the value: flags
                           * XATTR_CREATE, XATTR_REPLACE, COMMAND_KILL_SGID */
     OP_REMOVEXATTR,      /* [ino, xattr name] */
@@ -55,6 +60,18 @@ enum command_op {
     OP_COPY_RANGE,       /* [ino, offset, source, source_offset, size] */
     OP_END
 };
+
+/* Locks of the two kinds do not know each other. A lock is shared (for reading)
+ * unless LOCK_FOR_WRITE says that it is not. */
+enum command_lock {
+    LOCK_IS_POSIX = 1, /* fcntl(2), else flock(2) */
+    LOCK_FOR_WRITE = 2,
+    LOCK_UNLOCK = 4,
+    LOCK_WAIT = 8,
+    LOCK_GIVE_BACK = 16, /* OP_LOCK_CANCEL: also if it was granted meanwhile */
+    LOCK_FLAGS = 31,
+};
+#define LOCK_LAST_MAX ((uint64_t)INT64_MAX) /* the end of every file */
 
 enum command_set { /* OP_SETATTR: what to change */
     SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_SIZE = 8, SET_ATIME = 16,
@@ -76,6 +93,7 @@ struct command {
     struct bytes name, new_name, target; /* views */
     uint32_t mode, umask, flags, set, new_uid, new_gid;
     uint64_t rdev, size, offset, number, session;
+    uint64_t owner, start, last; /* locks: bytes start to last */
     uint64_t source, source_offset;
     int64_t atime, mtime; /* ns */
     uint32_t ino_count;

@@ -130,6 +130,35 @@ static void put_write(struct line *line, const struct command *c,
     }
 }
 
+static void put_range(struct line *line, const struct command *c)
+{
+    if (c->start != 0 || c->last != LOCK_LAST_MAX) {
+        put(line, " %" PRIu64 " to", c->start);
+        if (c->last == LOCK_LAST_MAX) {
+            put(line, " the end");
+        } else {
+            put(line, " %" PRIu64, c->last);
+        }
+    }
+}
+
+static void put_lock(struct line *line, const struct command *c)
+{
+    bool is_posix = (c->flags & LOCK_IS_POSIX) != 0;
+    put(line, " %" PRIu64 " %s owner %016" PRIx64, c->ino,
+        is_posix ? "fcntl" : "flock", c->owner);
+    if (c->op == OP_LOCK) {
+        put(line, (c->flags & LOCK_UNLOCK) != 0      ? " unlock"
+                  : (c->flags & LOCK_FOR_WRITE) != 0 ? " write"
+                                                     : " read");
+        put_range(line, c);
+        put(line, (c->flags & LOCK_WAIT) != 0 ? " wait" : "");
+    } else if (c->op == OP_LOCK_CANCEL) {
+        put(line, " serial %" PRIu64, c->number);
+        put(line, (c->flags & LOCK_GIVE_BACK) != 0 ? " give back" : "");
+    }
+}
+
 static void put_xattr(struct line *line, const struct command *c)
 {
     put(line, " %" PRIu64 " ", c->ino);
@@ -194,6 +223,11 @@ void command_print(const struct command *c, uint64_t payload_size, char *out,
         break;
     case OP_WRITE:
         put_write(&line, c, payload_size);
+        break;
+    case OP_LOCK:
+    case OP_LOCK_CANCEL:
+    case OP_LOCK_RELEASE:
+        put_lock(&line, c);
         break;
     case OP_SETXATTR:
         put_xattr(&line, c);

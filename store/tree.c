@@ -91,7 +91,7 @@ static int insert_root(struct db *db, uint64_t cluster_id)
              "INSERT INTO inodes VALUES(1, %u, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,"
              " 1, 0, 0, 0);"
              "INSERT INTO meta VALUES(1, %d, %lld, 0, 0, 0, %lld, %d, 3, 1, 1,"
-             " 0);",
+             " 1, 0);",
              root.mode, TREE_FORMAT, (long long)cluster_id,
              (long long)tree_hash_inode(&root), TREE_ROOT + 1);
     return db_exec(db, sql);
@@ -130,8 +130,10 @@ static int load_meta(struct tree *tree)
     sqlite3_stmt *statement = NULL;
     int rc = db_prepare(&tree->db,
                         "SELECT format, cluster_id, applied, term, time_ns,"
-                        " digest, next_ino, next_cookie, next_stamp, inodes,"
-                        " bytes, (SELECT count(*) FROM purge)"
+                        " digest, next_ino, next_cookie, next_lock,"
+                        " next_stamp, inodes, bytes,"
+                        " (SELECT count(*) FROM purge),"
+                        " (SELECT count(*) FROM locks)"
                         " FROM meta WHERE id=1",
                         &statement);
     if (rc < 0) {
@@ -153,11 +155,13 @@ static int load_meta(struct tree *tree)
             .digest = tree_column(statement, 5),
             .next_ino = tree_column(statement, 6),
             .next_cookie = tree_column(statement, 7),
-            .next_stamp = tree_column(statement, 8),
-            .inodes = tree_column(statement, 9),
-            .bytes = tree_column(statement, 10),
+            .next_lock = tree_column(statement, 8),
+            .next_stamp = tree_column(statement, 9),
+            .inodes = tree_column(statement, 10),
+            .bytes = tree_column(statement, 11),
         };
-        tree->purge_count = tree_column(statement, 11);
+        tree->purge_count = tree_column(statement, 12);
+        tree->lock_count = tree_column(statement, 13);
         rc = 0;
     }
     sqlite3_finalize(statement);
@@ -258,9 +262,10 @@ int tree_meta_flush(struct tree *tree)
 {
     const struct tree_meta *meta = &tree->meta;
     const uint64_t values[] = {
-        meta->applied,    meta->term,     meta->time_ns,
-        meta->digest,     meta->next_ino, meta->next_cookie,
-        meta->next_stamp, meta->inodes,   meta->bytes,
+        meta->applied,   meta->term,       meta->time_ns,
+        meta->digest,    meta->next_ino,   meta->next_cookie,
+        meta->next_lock, meta->next_stamp, meta->inodes,
+        meta->bytes,
     };
     sqlite3_stmt *statement = tree->statements[TREE_META_SET];
     for (int i = 0; i < (int)(sizeof(values) / sizeof(values[0])); i++) {

@@ -9,15 +9,15 @@
  * number of applied records; the applied index is part of the same transaction.
  *
  * State digest: the sum modulo 2^64 of XXH3-64 of each row of inodes, dentries,
- * symlinks, xattrs and sessions (seeded by the table), maintained row by row, so
- * that it is a function of the state alone and can be computed anew by
+ * symlinks, xattrs, sessions and locks (seeded by the table), maintained row by
+ * row, so that it is a function of the state alone and can be computed anew by
  * tree_check(). The contents of files enter through inode.data_hash, a chain
  * over everything that was written to the inode.
  *
  * Tables: inodes, orphans (those with nlink 0), dentries(parent, name -> ino,
  * type, cookie), symlinks, extents(body, offset -> size, segment, position, skip,
- * payload, inline bytes), xattrs(ino, name -> value), sessions, results, purge,
- * meta.
+ * payload, inline bytes), xattrs(ino, name -> value), sessions, locks(ino, id),
+ * results, purge, meta.
  *
  * Thread: loop; the background thread reads through its own connection.
  * Memory: names and views are valid until the next call on the tree.
@@ -170,6 +170,44 @@ int tree_session_each(struct tree *tree,
                       bool (*each)(void *arg, uint64_t session,
                                    struct view row),
                       void *arg);
+
+/* --- locks: rows only; who may have which is decided in fs/apply_lock.c --- */
+enum tree_lock_kind { TREE_LOCK_FLOCK = 1, TREE_LOCK_POSIX = 2 };
+
+struct tree_lock {
+    uint64_t id; /* grows: the order in which they came */
+    uint64_t ino;
+    uint64_t session, owner; /* together: whose it is */
+    uint64_t serial;         /* of the command that asked for it */
+    uint64_t start, last;    /* bytes, both included */
+    int64_t since;           /* ns since 1970: asked for, or granted */
+    uint32_t pid;            /* with comm for people */
+    uint32_t kind;
+    bool write; /* nobody else may have it; else shared with other readers */
+    bool waits; /* not granted yet */
+    char comm[16];
+};
+
+struct tree_locks {
+    struct tree_lock *rows; /* owned; in order of (ino, id) */
+    size_t count, capacity;
+};
+
+int tree_lock_add(struct tree *tree, struct tree_lock *lock); /* gives an id */
+/* `lock` is a row as it was read or added. */
+int tree_lock_remove(struct tree *tree, const struct tree_lock *lock);
+uint64_t tree_lock_count(const struct tree *tree); /* no scan */
+/* Each replaces what is in *out. */
+int tree_locks_of_inode(struct tree *tree, uint64_t ino,
+                        struct tree_locks *out);
+int tree_locks_of_session(struct tree *tree, uint64_t session,
+                          struct tree_locks *out);
+int tree_locks_of_owner(struct tree *tree, uint64_t session, uint64_t owner,
+                        struct tree_locks *out);
+int tree_locks_all(struct tree *tree, struct tree_locks *out);
+void tree_locks_append(struct tree_locks *locks, const struct tree_lock *lock);
+void tree_locks_release(struct tree_locks *locks);
+
 /* Errors of applied records, for `raftfs log` (not part of the digest); a record
  * without a row succeeded. Rows below the log's start are dropped. */
 int tree_result_put(struct tree *tree, uint64_t index, int32_t error);

@@ -151,6 +151,21 @@ static const char *const rules[] = {
     "  FROM inodes i JOIN extents e ON e.body = i.body GROUP BY i.ino)"
     " WHERE data_end > size",
 
+    /* Locks. */
+    "SELECT printf('inode %d: locks %d and %d cannot both be held', a.ino, a.id,"
+    " b.id) FROM locks a JOIN locks b ON a.ino = b.ino AND a.id < b.id"
+    " AND a.kind = b.kind AND a.start <= b.last AND b.start <= a.last"
+    " WHERE NOT a.waits AND NOT b.waits AND (a.write OR b.write"
+    " OR (a.session = b.session AND a.owner = b.owner))",
+
+    "SELECT printf('inode %d: lock %d is malformed', ino, locks.id)"
+    " FROM locks, meta WHERE start > last OR start < 0"
+    " OR kind NOT IN (1, 2) OR locks.id >= next_lock",
+
+    "SELECT printf('inode %d: lock %d of session %d, which is not there', ino,"
+    " id, session) FROM locks"
+    " WHERE session NOT IN (SELECT session FROM sessions)",
+
     /* Counters. */
     "SELECT printf('usage: says %d inodes and %d bytes, finds %d and %d',"
     " inodes, bytes, n, sum) FROM meta, (SELECT count(*) AS n,"
@@ -258,6 +273,13 @@ static void add_session(struct checker *checker, sqlite3_stmt *statement)
                                       tree_column_view(statement, 1)));
 }
 
+static void add_lock(struct checker *checker, sqlite3_stmt *statement)
+{
+    struct tree_lock lock;
+    tree_lock_columns(statement, &lock);
+    add_hash(checker, tree_hash_lock(&lock));
+}
+
 static int check_digest(struct checker *checker)
 {
     static const struct {
@@ -269,6 +291,7 @@ static int check_digest(struct checker *checker)
         {"SELECT ino, target FROM symlinks", add_symlink},
         {"SELECT ino, name, value FROM xattrs", add_xattr},
         {"SELECT session, row FROM sessions", add_session},
+        {"SELECT * FROM locks", add_lock},
     };
     struct digest_check check = {.checker = *checker};
     int rc = 0;

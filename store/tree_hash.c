@@ -6,6 +6,7 @@
 enum {
     INODE_BYTES = 12 * 8 + 4 * 4,
     DENTRY_FIXED_BYTES = 3 * 8 + 4,
+    LOCK_FIXED_BYTES = 8 * 8 + 4 * 4,
 };
 
 static uint8_t *put32(uint8_t *at, uint32_t value)
@@ -69,6 +70,29 @@ uint64_t tree_hash_xattr(uint64_t ino, struct view name, struct view value)
     at = put64(at, store_hash64(name, TABLE_XATTRS));
     put64(at, store_hash64(value, TABLE_XATTRS));
     return store_hash64((struct view){row, sizeof(row)}, TABLE_XATTRS);
+}
+
+uint64_t tree_hash_lock(const struct tree_lock *lock)
+{
+    uint8_t row[LOCK_FIXED_BYTES + sizeof(lock->comm)];
+    size_t comm_size = strlen(lock->comm);
+    uint8_t *at = row;
+    at = put64(at, lock->ino);
+    at = put64(at, lock->id);
+    at = put64(at, lock->session);
+    at = put64(at, lock->owner);
+    at = put64(at, lock->serial);
+    at = put32(at, lock->kind);
+    at = put32(at, lock->write);
+    at = put32(at, lock->waits);
+    at = put64(at, lock->start);
+    at = put64(at, lock->last);
+    at = put64(at, (uint64_t)lock->since);
+    at = put32(at, lock->pid);
+    assert(at == row + LOCK_FIXED_BYTES);
+    memcpy(at, lock->comm, comm_size);
+    at += comm_size;
+    return store_hash64((struct view){row, (size_t)(at - row)}, TABLE_LOCKS);
 }
 
 uint64_t tree_hash_named(enum tree_table table, uint64_t key, struct view row)

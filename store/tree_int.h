@@ -34,6 +34,7 @@ enum tree_table {
     TABLE_SYMLINKS,
     TABLE_XATTRS,
     TABLE_SESSIONS,
+    TABLE_LOCKS,
 };
 
 enum tree_statement {
@@ -72,6 +73,12 @@ enum tree_statement {
     TREE_SESSION_PUT,
     TREE_SESSION_DELETE,
     TREE_SESSIONS,
+    TREE_LOCK_ADD,
+    TREE_LOCK_DELETE,
+    TREE_LOCKS_OF_INODE,
+    TREE_LOCKS_OF_SESSION,
+    TREE_LOCKS_OF_OWNER,
+    TREE_LOCKS,
     TREE_RESULT_PUT,
     TREE_RESULTS_TRIM,
     TREE_PURGE_ADD,
@@ -112,7 +119,7 @@ struct tree_meta { /* one row; written by each commit */
     uint64_t cluster_id;
     uint64_t applied, term, time_ns;
     uint64_t digest;
-    uint64_t next_ino, next_cookie;
+    uint64_t next_ino, next_cookie, next_lock;
     uint64_t next_stamp; /* of inline extents; this node's own */
     uint64_t inodes, bytes;
 };
@@ -141,6 +148,7 @@ struct tree {
     struct session_hash *sessions; /* owned, in order of session */
     size_t session_count, session_capacity;
     uint64_t purge_count; /* rows of the purge list */
+    uint64_t lock_count;
     struct blob scratch;  /* of views handed out */
 
     /* Read by the background thread. What was committed at `commits` is in the
@@ -184,6 +192,7 @@ void tree_digest_move(struct tree *tree, uint64_t old_hash, uint64_t new_hash);
 uint64_t tree_hash_inode(const struct inode *inode);
 uint64_t tree_hash_dentry(uint64_t parent, const struct dentry *dentry);
 uint64_t tree_hash_xattr(uint64_t ino, struct view name, struct view value);
+uint64_t tree_hash_lock(const struct tree_lock *lock);
 /* Rows of a number and bytes: symlinks, sessions. */
 uint64_t tree_hash_named(enum tree_table table, uint64_t key, struct view row);
 
@@ -205,6 +214,9 @@ void tree_tail_forget(struct tree *tree, uint64_t body);
 /* --- tree_session.c --- */
 int tree_sessions_load(struct tree *tree);
 void tree_sessions_release(struct tree *tree);
+
+/* --- tree_lock.c --- */
+void tree_lock_columns(sqlite3_stmt *statement, struct tree_lock *out);
 
 /* --- tree_purge.c --- */
 int tree_purge_add(struct tree *tree, uint64_t body);

@@ -5,8 +5,8 @@
  * extents alone are indexed by segment: to count what is alive in one. */
 const char tree_schema[] =
     "CREATE TABLE meta(id INTEGER PRIMARY KEY, format INTEGER, cluster_id,"
-    " applied, term, time_ns, digest, next_ino, next_cookie, next_stamp,"
-    " inodes, bytes);"
+    " applied, term, time_ns, digest, next_ino, next_cookie, next_lock,"
+    " next_stamp, inodes, bytes);"
     "CREATE TABLE inodes(ino INTEGER PRIMARY KEY, mode INTEGER, uid INTEGER,"
     " gid INTEGER, nlink INTEGER, rdev INTEGER, size INTEGER, blocks INTEGER,"
     " atime INTEGER, mtime INTEGER, ctime INTEGER, btime INTEGER,"
@@ -24,6 +24,11 @@ const char tree_schema[] =
     "CREATE TABLE xattrs(ino INTEGER, name BLOB, value BLOB,"
     " PRIMARY KEY(ino, name)) WITHOUT ROWID;"
     "CREATE TABLE sessions(session INTEGER PRIMARY KEY, row BLOB);"
+    "CREATE TABLE locks(ino INTEGER, id INTEGER, session INTEGER,"
+    " owner INTEGER, serial INTEGER, kind INTEGER, write INTEGER,"
+    " waits INTEGER, start INTEGER, last INTEGER, since INTEGER,"
+    " pid INTEGER, comm BLOB, PRIMARY KEY(ino, id)) WITHOUT ROWID;"
+    "CREATE INDEX locks_owner ON locks(session, owner);"
     "CREATE TABLE results(idx INTEGER PRIMARY KEY, error INTEGER);"
     "CREATE TABLE purge(body INTEGER PRIMARY KEY);";
 
@@ -33,8 +38,8 @@ const char *const tree_sql[TREE_STATEMENTS] = {
     [TREE_READ_BEGIN] = "BEGIN",
     [TREE_READ_END] = "COMMIT",
     [TREE_META_SET] = "UPDATE meta SET applied=?1, term=?2, time_ns=?3,"
-                      " digest=?4, next_ino=?5, next_cookie=?6, next_stamp=?7,"
-                      " inodes=?8, bytes=?9 WHERE id=1",
+                      " digest=?4, next_ino=?5, next_cookie=?6, next_lock=?7,"
+                      " next_stamp=?8, inodes=?9, bytes=?10 WHERE id=1",
     [TREE_INODE_GET] = "SELECT * FROM inodes WHERE ino=?1",
     [TREE_INODE_INSERT] = "INSERT INTO inodes VALUES(?1, ?2, ?3, ?4, ?5, ?6,"
                           " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
@@ -90,6 +95,15 @@ const char *const tree_sql[TREE_STATEMENTS] = {
     [TREE_SESSION_PUT] = "INSERT OR REPLACE INTO sessions VALUES(?1, ?2)",
     [TREE_SESSION_DELETE] = "DELETE FROM sessions WHERE session=?1",
     [TREE_SESSIONS] = "SELECT session, row FROM sessions ORDER BY session",
+    [TREE_LOCK_ADD] = "INSERT INTO locks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+                      " ?9, ?10, ?11, ?12, ?13)",
+    [TREE_LOCK_DELETE] = "DELETE FROM locks WHERE ino=?1 AND id=?2",
+    [TREE_LOCKS_OF_INODE] = "SELECT * FROM locks WHERE ino=?1 ORDER BY id",
+    [TREE_LOCKS_OF_SESSION] = "SELECT * FROM locks WHERE session=?1"
+                              " ORDER BY ino, id",
+    [TREE_LOCKS_OF_OWNER] = "SELECT * FROM locks WHERE session=?1 AND owner=?2"
+                            " ORDER BY ino, id",
+    [TREE_LOCKS] = "SELECT * FROM locks ORDER BY ino, id",
     [TREE_RESULT_PUT] = "INSERT OR REPLACE INTO results VALUES(?1, ?2)",
     [TREE_RESULTS_TRIM] = "DELETE FROM results WHERE idx<=?1",
     [TREE_PURGE_ADD] = "INSERT OR IGNORE INTO purge VALUES(?1)",

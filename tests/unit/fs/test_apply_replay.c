@@ -54,6 +54,7 @@ static const uint16_t ops[] = {
     OP_CREATE,   OP_MKNOD,       OP_MKDIR,     OP_SYMLINK, OP_LINK,
     OP_UNLINK,   OP_RMDIR,       OP_RENAME,    OP_SETATTR, OP_WRITE,
     OP_SETXATTR, OP_REMOVEXATTR, OP_FALLOCATE, OP_COPY_RANGE,
+    OP_LOCK,     OP_LOCK_CANCEL, OP_LOCK_RELEASE,
 };
 
 static struct bytes random_attribute(void)
@@ -110,6 +111,13 @@ static struct command random_command(struct life *life)
     c.source = 1 + random_below(life->ino_max);
     c.source_offset = random_below(5000);
     c.mtime = (int64_t)random_below(1000000);
+    if (c.op >= OP_LOCK && c.op <= OP_LOCK_RELEASE) {
+        c.flags = (uint32_t)random_below(LOCK_FLAGS + 1);
+        c.owner = random_below(3);
+        c.start = random_below(20);
+        c.last = c.start + random_below(20);
+        c.number = 1 + random_below(RECORDS / 3);
+    }
     return c;
 }
 

@@ -58,6 +58,15 @@ static const struct sample {
      "setattr 3 mode 0640 size 5 atime now mtime -1.999999999"},
     {{CALLER, .op = OP_WRITE, .ino = 3, .offset = 4096},
      "write 3 512 bytes at 4096"},
+    {{CALLER, .op = OP_LOCK, .ino = 3, .owner = 0xabc,
+      .flags = LOCK_IS_POSIX | LOCK_FOR_WRITE | LOCK_WAIT, .start = 10,
+      .last = 19},
+     "lock 3 fcntl owner 0000000000000abc write 10 to 19 wait"},
+    {{CALLER, .op = OP_LOCK_CANCEL, .ino = 3, .owner = 0xabc, .number = 9,
+      .flags = LOCK_IS_POSIX | LOCK_GIVE_BACK, .start = 10, .last = 19},
+     "lock-cancel 3 fcntl owner 0000000000000abc serial 9 give back"},
+    {{CALLER, .op = OP_LOCK_RELEASE, .ino = 3, .owner = 0xabc},
+     "lock-release 3 flock owner 0000000000000abc"},
     {{CALLER, .op = OP_SETXATTR, .ino = 3, .name = TEXT("user.a/b"),
       .flags = XATTR_CREATE},
      "setxattr 3 user.a/b 512 bytes"},
@@ -119,6 +128,8 @@ static void assert_same(const struct command *a, const struct command *b)
     assert_true(a->offset == b->offset && a->number == b->number);
     assert_true(a->session == b->session && a->source == b->source);
     assert_true(a->source_offset == b->source_offset);
+    assert_true(a->owner == b->owner);
+    assert_true(a->start == b->start && a->last == b->last);
     assert_true(a->atime == b->atime && a->mtime == b->mtime);
     assert_int_equal(a->ino_count, b->ino_count);
     assert_same_bytes((struct bytes){a->inos, 8 * a->ino_count},
