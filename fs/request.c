@@ -103,7 +103,7 @@ static bool caller_is_dying(const struct request *request)
 
 static void cancel(struct request *request)
 {
-    if (request->state == REQUEST_WAITING_SESSION) {
+    if (request->state == REQUEST_WAITING_HERE) {
         fail(request, EINTR);
         return;
     }
@@ -171,6 +171,12 @@ static void fill_caller(struct node *node, fuse_req_t fuse,
     memcpy(caller->comm, node->comm, sizeof caller->comm);
 }
 
+static void wait_here(struct request *request)
+{
+    request->state = REQUEST_WAITING_HERE;
+    node_want_tick(request->node);
+}
+
 static void submit(struct request *request)
 {
     struct node *node = request->node;
@@ -184,9 +190,11 @@ static void submit(struct request *request)
     struct record *kept = record_ref(record);
     if (hull_submit(node->hull, node_now(), record, request->deadline,
                     request) < 0) {
+        /* Too much waits already, and no program expects EAGAIN from a file:
+         * it stays here until there is room. */
         record_unref(kept);
-        record_unref(record);
-        fail(request, node->faulted ? EIO : EAGAIN);
+        request->record = record;
+        wait_here(request);
         return;
     }
     request->record = kept;
@@ -198,6 +206,10 @@ void request_command(struct request *request, struct command *command,
     struct node *node = request->node;
     if (node->options.read_only) {
         fail(request, EROFS);
+        return;
+    }
+    if (node->faulted) {
+        fail(request, EIO);
         return;
     }
     uint8_t body[COMMAND_BODY_MAX];
@@ -213,14 +225,17 @@ void request_command(struct request *request, struct command *command,
     if (session_is_open(node)) {
         submit(request);
     } else {
-        request->state = REQUEST_WAITING_SESSION;
-        node_want_tick(node);
+        wait_here(request);
     }
 }
 
 void request_read_until(struct request *request, raft_time deadline)
 {
     struct node *node = request->node;
+    if (node->faulted) {
+        fail(request, EIO);
+        return;
+    }
     if (node->options.reads_local) {
         succeed(request, NULL);
         return;
@@ -229,7 +244,7 @@ void request_read_until(struct request *request, raft_time deadline)
     request->state = REQUEST_WAITING_HULL;
     watch_interrupt(request);
     if (hull_read(node->hull, node_now(), deadline, request) < 0) {
-        fail(request, node->faulted ? EIO : EAGAIN);
+        fail(request, EAGAIN);
     }
 }
 
@@ -257,10 +272,11 @@ static void resubmit_in_new_session(struct request *request)
     request->record = record_new(old->code, old->body, old->payload);
     request->record->origin = node->self;
     record_unref(old);
+    if (request->session == node->session.id) {
+        session_lost(node); /* and not one that was opened since */
+    }
     request->session = 0;
-    session_lost(node);
-    request->state = REQUEST_WAITING_SESSION;
-    node_want_tick(node);
+    wait_here(request);
 }
 
 void request_complete(struct request *request, enum hull_outcome outcome,
@@ -291,7 +307,7 @@ void requests_session_opened(struct node *node)
     struct request *next;
     for (struct request *r = node->requests.first; r != NULL; r = next) {
         next = r->next;
-        if (r->is_command && r->state == REQUEST_WAITING_SESSION) {
+        if (r->is_command && r->state == REQUEST_WAITING_HERE) {
             submit(r);
         }
     }
@@ -304,6 +320,19 @@ static bool interrupt_is_due(const struct request *request, raft_time now)
             caller_is_dying(request));
 }
 
+static void look_after_waiting(struct request *request, raft_time now)
+{
+    struct node *node = request->node;
+    if (node->faulted) {
+        fail(request, EIO);
+    } else if (now >= request->deadline) {
+        node->requests.timeouts++;
+        fail(request, EROFS); /* it never left this node */
+    } else if (session_is_open(node)) {
+        submit(request);
+    }
+}
+
 void requests_tick(struct node *node)
 {
     struct request *next;
@@ -312,9 +341,8 @@ void requests_tick(struct node *node)
         next = r->next;
         if (interrupt_is_due(r, now)) {
             cancel(r);
-        } else if (r->state == REQUEST_WAITING_SESSION && now >= r->deadline) {
-            node->requests.timeouts++;
-            fail(r, EROFS); /* it never left this node */
+        } else if (r->is_command && r->state == REQUEST_WAITING_HERE) {
+            look_after_waiting(r, now);
         }
     }
 }
@@ -322,7 +350,7 @@ void requests_tick(struct node *node)
 bool requests_need_tick(const struct node *node)
 {
     for (struct request *r = node->requests.first; r != NULL; r = r->next) {
-        if (r->interrupted != 0 || r->state == REQUEST_WAITING_SESSION) {
+        if (r->interrupted != 0 || r->state == REQUEST_WAITING_HERE) {
             return true;
         }
     }
@@ -334,7 +362,7 @@ void requests_stop(struct node *node)
     struct request *next;
     for (struct request *r = node->requests.first; r != NULL; r = next) {
         next = r->next;
-        if (r->state == REQUEST_WAITING_SESSION) {
+        if (r->state == REQUEST_WAITING_HERE) {
             fail(r, EIO);
         }
     }

@@ -3,7 +3,7 @@
  * Every FUSE request that needs the cluster is one struct request, from the
  * handler in ops_*.c that makes it to the single reply:
  *
- *   handler --request_command--> [WAITING_SESSION -->] WAITING_HULL --> reply
+ *   handler --request_command--> [WAITING_HERE -->] WAITING_HULL --> reply
  *   handler --request_read-----> WAITING_HULL --> reply
  *
  * A request never outlives its deadline, and an interrupted one is answered with
@@ -30,7 +30,8 @@ struct request;
 typedef void request_done(struct request *request,
                           const struct hull_result *result);
 
-enum request_state { REQUEST_WAITING_SESSION, REQUEST_WAITING_HULL };
+/* HERE: for a session, or for room in the hull. */
+enum request_state { REQUEST_WAITING_HERE, REQUEST_WAITING_HULL };
 
 struct request {
     struct node *node;
@@ -45,7 +46,7 @@ struct request {
     raft_time deadline;
     raft_time interrupted; /* when, 0: not */
     uint64_t session, serial;
-    struct record *record; /* owned while WAITING_SESSION */
+    struct record *record; /* owned */
 
     /* What the handlers need in order to answer. */
     uint64_t ino;
@@ -81,7 +82,7 @@ void request_complete(struct request *request, enum hull_outcome outcome,
                       const struct hull_result *result);
 /* A session is open: send what waited for it. */
 void requests_session_opened(struct node *node);
-/* Deadlines of those without a session, and interrupted ones; called by a timer
+/* Looks after those that wait here, and interrupted ones; called by a timer
  * while requests_need_tick() is true. */
 void requests_tick(struct node *node);
 bool requests_need_tick(const struct node *node);
