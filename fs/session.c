@@ -13,7 +13,10 @@
 
 enum notice_kind { NOTICE_ALIVE = 1, NOTICE_DIVERGED = 2 };
 
-enum { ORPHANS_A_LOOK = COMMAND_REAP_MAX };
+enum {
+    ORPHANS_A_LOOK = COMMAND_REAP_MAX,
+    PAUSE_US = 3000000, /* between two ticks of a second */
+};
 
 static uint64_t random_number(void)
 {
@@ -94,6 +97,11 @@ void session_lost(struct node *node)
     if (node->session.state == SESSION_OPEN) {
         log_event(LOG_WARN, "session ended", "id=%" PRIu64, node->session.id);
         node->session.state = SESSION_NONE;
+        if (node->stopping) {
+            return;
+        }
+        /* Callers wait for the next one. */
+        uv_timer_start(&node->second, node->second.timer_cb, 0, 1000);
     }
 }
 
@@ -102,6 +110,7 @@ void session_lost(struct node *node)
 struct held {
     uint64_t inos[SESSION_HELD_MAX];
     uint32_t count;
+    bool incomplete; /* more than fit */
 };
 
 static int collect_held(struct node *node, struct held *held)
@@ -109,6 +118,7 @@ static int collect_held(struct node *node, struct held *held)
     struct inode orphans[64];
     uint64_t after = 0;
     held->count = 0;
+    held->incomplete = false;
     for (;;) {
         int count = tree_orphans(node->tree, after, orphans, 64);
         if (count < 0) {
@@ -116,10 +126,14 @@ static int collect_held(struct node *node, struct held *held)
         }
         for (int i = 0; i < count; i++) {
             after = orphans[i].ino;
-            if (openfiles_has(&node->openfiles, after) &&
-                held->count < SESSION_HELD_MAX) {
-                held->inos[held->count++] = after;
+            if (!openfiles_has(&node->openfiles, after)) {
+                continue;
             }
+            if (held->count == SESSION_HELD_MAX) {
+                held->incomplete = true;
+                return 0;
+            }
+            held->inos[held->count++] = after;
         }
         if (count < 64) {
             return 0;
@@ -143,7 +157,9 @@ static void send_alive(struct node *node)
     struct writer w = writer_init(bytes, size);
     write_u8(&w, NOTICE_ALIVE);
     write_u64(&w, node->session.id);
-    write_u64(&w, tree_applied(node->tree));
+    /* As if no unlink were applied yet, when we cannot name all that we hold:
+     * then none of it is reaped. */
+    write_u64(&w, held.incomplete ? 0 : tree_applied(node->tree));
     write_u64(&w, tree_digest(node->tree));
     write_u64(&w, node->last_digest.index);
     write_u64(&w, node->last_digest.digest);
@@ -190,6 +206,8 @@ void session_lead(struct node *node)
 {
     forget_reports(&node->session);
     node->session.ending = 0;
+    node->session.reaped_at = 0; /* that place in the log may be gone */
+    node->session.reaped_upto = 0;
 }
 
 static void tell_diverged(struct node *node, node_id to, raft_index index)
@@ -289,6 +307,18 @@ void pilot_notice(void *self, node_id from, struct bytes body)
     }
 }
 
+/* A leader that was itself paused has heard nobody, and that is not their fault.
+ * What it says now would reach the next leader. */
+static void forgive_own_pause(struct session_keeper *keeper, raft_time now)
+{
+    if (keeper->looked != 0 && now - keeper->looked > PAUSE_US) {
+        for (size_t i = 0; i < keeper->report_count; i++) {
+            keeper->reports[i].heard = now;
+        }
+    }
+    keeper->looked = now;
+}
+
 /* One at a time: the next look comes after this one is applied. */
 static void end_silent_sessions(struct node *node)
 {
@@ -296,6 +326,7 @@ static void end_silent_sessions(struct node *node)
     struct apply_session sessions[64];
     size_t count = apply_sessions(node->apply, sessions, 64);
     raft_time now = node_now();
+    forgive_own_pause(keeper, now);
     for (size_t i = 0; i < count; i++) {
         struct session_report *report = report_of(keeper, sessions[i].node);
         if (report == NULL || sessions[i].id == keeper->ending) {
@@ -357,10 +388,14 @@ static int reap_orphans(struct node *node)
     static struct inode orphans[ORPHANS_A_LOOK]; /* the loop's */
     struct apply_session sessions[64];
     size_t session_count = apply_sessions(node->apply, sessions, 64);
-    int count = tree_orphans(node->tree, 0, orphans, ORPHANS_A_LOOK);
+    /* From where the last look ended: the first ones may be held for long. */
+    int count = tree_orphans(node->tree, keeper->reaped_upto, orphans,
+                             ORPHANS_A_LOOK);
     if (count < 0) {
         return count;
     }
+    keeper->reaped_upto =
+        count == ORPHANS_A_LOOK ? orphans[count - 1].ino : 0;
     uint8_t inos[COMMAND_REAP_MAX * 8];
     struct writer w = writer_init(inos, sizeof inos);
     struct command command = {

@@ -54,6 +54,8 @@ struct session_keeper {
     size_t report_count;
     uint64_t ending; /* session whose end is in the log already */
     raft_index reaped_at; /* log position of the last reap, to wait for it */
+    uint64_t reaped_upto; /* the last orphan looked at, 0: all were */
+    raft_time looked;     /* for silent sessions */
 };
 
 bool session_is_open(const struct node *node);
