@@ -6,7 +6,7 @@
 
 static const struct cli_command *const commands[] = {
     &cli_init, &cli_mount, &cli_run,     &cli_status,
-    &cli_log,  &cli_fault, &cli_version,
+    &cli_log,  &cli_check, &cli_fault,  &cli_version,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
