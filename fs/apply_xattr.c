@@ -17,22 +17,29 @@ int apply_capability_drop(struct call *call, uint64_t ino)
     return rc == STORE_NOT_FOUND ? 0 : rc;
 }
 
-static bool begins_with(struct bytes name, const char *prefix)
+/* What a namespace's prefix leaves of the name; -1: it is of another one. */
+static int rest_of(struct bytes name, const char *prefix)
 {
     size_t size = strlen(prefix);
-    return name.size > size && memcmp(name.data, prefix, size) == 0;
+    bool begins = name.size >= size && memcmp(name.data, prefix, size) == 0;
+    return begins ? (int)(name.size - size) : -1;
 }
 
 /* Who may do what was checked by the kernel; this is about what there is. */
 static int name_check(const struct inode *inode, struct bytes name)
 {
-    if (begins_with(name, "user.")) {
-        bool has_user = S_ISREG(inode->mode) || S_ISDIR(inode->mode);
-        return has_user ? 0 : EPERM; /* as xattr(7) */
+    static const char *const prefixes[] = {"user.", "trusted.", "security."};
+    bool has_user = S_ISREG(inode->mode) || S_ISDIR(inode->mode);
+    if (rest_of(name, "user.") >= 0 && !has_user) {
+        return EPERM; /* as xattr(7) */
     }
-    bool known = begins_with(name, "trusted.") ||
-                 begins_with(name, "security.") || apply_acl_is_name(name);
-    return known ? 0 : EOPNOTSUPP;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        int rest = rest_of(name, prefixes[i]);
+        if (rest >= 0) {
+            return rest > 0 ? 0 : EINVAL;
+        }
+    }
+    return apply_acl_is_name(name) ? 0 : EOPNOTSUPP;
 }
 
 static bool count_bytes(void *arg, struct view name)

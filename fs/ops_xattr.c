@@ -54,12 +54,20 @@ static bool begins_with(const char *name, const char *prefix)
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_supported(const char *name)
+/* As apply does for those that change something. */
+static int name_check(const char *name)
 {
-    return begins_with(name, "user.") || begins_with(name, "trusted.") ||
-           begins_with(name, "security.") ||
-           strcmp(name, ACL_ACCESS_NAME) == 0 ||
-           strcmp(name, ACL_DEFAULT_NAME) == 0;
+    static const char *const prefixes[] = {"user.", "trusted.", "security."};
+    if (strcmp(name, ACL_ACCESS_NAME) == 0 ||
+        strcmp(name, ACL_DEFAULT_NAME) == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (begins_with(name, prefixes[i])) {
+            return strcmp(name, prefixes[i]) == 0 ? EINVAL : 0;
+        }
+    }
+    return EOPNOTSUPP;
 }
 
 /* See above. Programs that want to know a capability give a buffer for it. */
@@ -76,8 +84,9 @@ void op_getxattr(fuse_req_t fuse, fuse_ino_t ino, const char *name,
         fuse_reply_err(fuse, ENODATA);
         return;
     }
-    if (strlen(name) > COMMAND_NAME_MAX || !is_supported(name)) {
-        fuse_reply_err(fuse, EOPNOTSUPP);
+    int error = strlen(name) > COMMAND_NAME_MAX ? ERANGE : name_check(name);
+    if (error != 0) {
+        fuse_reply_err(fuse, error);
         return;
     }
     struct request *request = request_new(ops_node(fuse), fuse, do_getxattr);

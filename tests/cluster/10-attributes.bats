@@ -76,6 +76,10 @@ both() {
         getfattr -n user.missing file; echo $?
         getfattr -n other.x file; echo $?
         getfattr -h -d -m - link
+        for name in user. trusted. security. system.x system. x; do
+            setfattr -n $name -v x file; setfattr -x $name file
+            getfattr -n $name file
+        done
         python3 - <<END
 import errno, os
 def attempt(what, *args, **kw):
@@ -165,8 +169,8 @@ END
 }
 
 @test "access control lists change and are inherited as on the local filesystem" {
-    need_command setfacl getfacl setfattr getfattr mkfifo
-    cluster_up 3
+    need_command setfacl getfacl setfattr getfattr setpriv mkfifo
+    cluster_up 3 allow_other
     plain_up
     both '
         mkdir a; setfacl -d -m u:4711:rwx,g:4712:rx,o::- a
@@ -187,6 +191,14 @@ END
         setfacl -m u::rw,g::r,o::- m; setfacl -b m; setfacl -x u:4711 a/f000
         setfacl -d -m u:1:r m; echo $?
         mv a/f077 moved; ln a/f027 linked
+        # set-gid stays with those who are of the group
+        touch gid1 gid2 gid3; chown 4711:4712 gid?; chmod 2755 gid?
+        as="setpriv --reuid 4711 --regid 4711"
+        $as --clear-groups setfacl -m u:1:r gid1
+        $as --groups 4712 setfacl -m u:1:r gid2
+        $as --clear-groups setfacl -m u::rwx,g::r,o::r gid3
+        $as --clear-groups setfacl -m u:1:r m; echo $?
+        $as --clear-groups touch a/by-stranger
     '
     wait_converged
 }
