@@ -56,8 +56,15 @@ void op_getattr(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
     }
 }
 
+/* What lies outside of the years 1677 to 2262 is cut to these. */
 static int64_t ns_of(struct timespec time)
 {
+    if (time.tv_sec >= INT64_MAX / 1000000000) {
+        return INT64_MAX;
+    }
+    if (time.tv_sec <= INT64_MIN / 1000000000) {
+        return INT64_MIN;
+    }
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
