@@ -17,6 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* fuse_file_info.fh: what the kernel does with this descriptor, whatever flags it
+ * gets later (fcntl). */
+enum { FH_CACHED, FH_DIRECT };
+
 /* Whether the pages that the kernel may hold of an inode are those of its last
  * open here. mtime alone is not enough: it can be set back (cp -p, rsync). ctime
  * grows with every change of anything. */
@@ -35,7 +39,7 @@ static void fill_open(struct node *node, const struct inode *inode,
 {
     file->keep_cache = contents_are_known(node, inode);
     file->direct_io = (file->flags & O_APPEND) != 0;
-    file->fh = 0;
+    file->fh = file->direct_io ? FH_DIRECT : FH_CACHED;
 }
 
 static void reply_open(struct request *request, const struct inode *inode)
@@ -249,7 +253,7 @@ void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset,
     }
     /* A read(2) through the page cache has asked for the attributes first, and
      * that was the linearizable look; direct I/O has not. */
-    if ((file->flags & (O_APPEND | O_DIRECT)) == 0) {
+    if (file->fh == FH_CACHED && (file->flags & O_DIRECT) == 0) {
         read_now(node, fuse, ino, size, offset);
         return;
     }
@@ -330,7 +334,7 @@ void op_lseek(fuse_req_t fuse, fuse_ino_t ino, off_t offset, int whence,
               struct fuse_file_info *file)
 {
     (void)file;
-    if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+    if (virtual_is(ino) || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
         fuse_reply_err(fuse, EINVAL);
         return;
     }
