@@ -94,13 +94,15 @@ int fuse_open(struct node *node, char why[512])
 {
     struct stat st;
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    char options[1024];
+    char options[2048]; /* the command line gives up to 1024 */
     const char *mountpoint = node->options.mountpoint;
     clear_dead_mount(mountpoint);
-    if (stat(mountpoint, &st) < 0 || !S_ISDIR(st.st_mode)) {
-        snprintf(why, 512, "mount point %s: %s", mountpoint,
-                 errno == 0 || S_ISREG(st.st_mode) ? "not a directory"
-                                                   : strerror(errno));
+    int error = stat(mountpoint, &st) < 0 ? errno : 0;
+    if (error == 0 && !S_ISDIR(st.st_mode)) {
+        error = ENOTDIR;
+    }
+    if (error != 0) {
+        snprintf(why, 512, "mount point %s: %s", mountpoint, strerror(error));
         return 111;
     }
     snprintf(options, sizeof options,
