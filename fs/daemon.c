@@ -97,6 +97,11 @@ static int run_in_background(const struct daemon_options *options, int ready_fd)
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
     close(null);
+    if (chdir("/") < 0) { /* else the folder we were started from stays busy */
+        dprintf(ready_fd, "%ccannot go to /: %s", READY_FAILED,
+                strerror(errno));
+        return 111;
+    }
     return run_node(options, ready_fd);
 }
 
@@ -159,11 +164,27 @@ static char *absolute(const char *path)
     return resolved;
 }
 
+/* Where the shell gave us none, a database or socket would get the number of
+ * standard error, and messages would be written into it. */
+static int open_standard_files(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd < 0 ? -1 : close(fd);
+}
+
 int daemon_run(const struct daemon_options *given)
 {
     struct daemon_options options = *given;
-    char *datadir = realpath(given->datadir, NULL), *mountpoint = NULL;
+    char *datadir = NULL, *mountpoint = NULL;
     int pipes[2], rc = 111;
+    if (open_standard_files() < 0) {
+        fprintf(stderr, "raftfs: /dev/null: %s\n", strerror(errno));
+        goto out;
+    }
+    datadir = realpath(given->datadir, NULL);
     if (datadir == NULL) {
         fprintf(stderr, "raftfs: %s: %s\n", given->datadir, strerror(errno));
         goto out;
