@@ -402,8 +402,8 @@ static void every_planted_damage_is_found(void **state)
         "UPDATE extents SET position = 99999999 WHERE segment <> 0",
         "UPDATE extents SET bytes = x'00' WHERE segment = 0",
         "DELETE FROM extents WHERE segment = 0",
-        "INSERT INTO extents SELECT 500, offset, size, segment, position, skip,"
-        " payload, bytes FROM extents WHERE segment <> 0",
+        ("INSERT INTO extents SELECT 500, offset, size, segment, position, skip,"
+         " payload, bytes FROM extents WHERE segment <> 0"),
         "INSERT INTO orphans VALUES(3)",
         "INSERT INTO symlinks VALUES(3, 'x')",
         "UPDATE meta SET digest = digest + 1",
