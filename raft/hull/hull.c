@@ -255,6 +255,7 @@ void hull_tick(struct hull *hull, raft_time now)
     }
     expire(hull);
     forward_retries(hull);
+    hull_news(hull);
     hull_leave(hull);
 }
 

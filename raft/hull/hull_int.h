@@ -21,6 +21,7 @@
 #include "raft/hull/held.h"
 #include "raft/hull/hull.h"
 #include "raft/hull/inflight.h"
+#include "raft/hull/news.h"
 #include "raft/core/memory.h"
 #include "raft/hull/waiting.h"
 
@@ -88,6 +89,7 @@ struct hull {
 
     struct cache cache;
     struct held held;
+    struct news news;
     struct waiting waiting;
     struct inflight inflight;
     struct inbox inbox;
@@ -126,6 +128,8 @@ void hull_complete(struct hull *hull, struct waiter *waiter,
 
 /* perform.c */
 void hull_perform(struct hull *hull);
+/* Sends the news that have waited long enough. */
+void hull_news(struct hull *hull);
 
 /* apply.c */
 /* One reference of a record that must be there; NULL: faulted. */

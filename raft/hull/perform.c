@@ -89,6 +89,10 @@ static void keep(struct hull *hull, struct record **records, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         cache_put(&hull->cache, records[i]);
+        if (hull->role == RAFT_LEADER && records[i]->origin != hull->self &&
+            hull_is_member(hull, records[i]->origin)) {
+            news_asked(&hull->news, records[i]->origin, records[i]->index);
+        }
         inflight_put(&hull->inflight, records[i], records[i]->index);
         if (records[i]->time_ns > hull->last_time_ns) {
             hull->last_time_ns = records[i]->time_ns;
@@ -171,8 +175,39 @@ static struct frame encode(struct hull *hull,
     return frame;
 }
 
+static void send_news(struct hull *hull, const struct raft_message *message)
+{
+    struct frame frame = frame_encode_raft(message, NULL);
+    hull_send(hull, message->to, &frame);
+}
+
+void hull_news(struct hull *hull)
+{
+    struct raft_message message;
+    while (news_take_late(&hull->news, hull->now, &message)) {
+        send_news(hull, &message);
+    }
+}
+
+/* False: it is held back. */
+static bool check_news(struct hull *hull, const struct raft_message *message)
+{
+    struct raft_message news;
+    if (message->type == RAFT_APPEND) {
+        return news_may_leave(&hull->news, hull->now, message);
+    }
+    if (message->type == RAFT_READ_REPLY && message->granted &&
+        news_take(&hull->news, message->to, message->read_index, &news)) {
+        send_news(hull, &news);
+    }
+    return true;
+}
+
 static void perform_send(struct hull *hull, const struct raft_effect *effect)
 {
+    if (!check_news(hull, &effect->message)) {
+        return;
+    }
     struct frame frame = encode(hull, &effect->message);
     if (frame.data == NULL) {
         return;
@@ -186,6 +221,9 @@ static void perform_send(struct hull *hull, const struct raft_effect *effect)
 
 static void perform_role(struct hull *hull, const struct raft_effect *effect)
 {
+    if (effect->role != hull->role || effect->term != hull->term) {
+        news_clear(&hull->news);
+    }
     hull->role = effect->role;
     hull->term = effect->term;
     hull->leader = effect->leader;

@@ -22,6 +22,7 @@ raft_time hull_deadline(const struct hull *hull)
     const struct waiter *logged = waiting_head(waiting, COMMAND_LOGGED);
     raft_time deadline = raft_deadline(hull->raft);
     lower(&deadline, waiting_deadline(waiting));
+    lower(&deadline, news_deadline(&hull->news));
     if (sent != NULL) {
         lower(&deadline, sent->retry_at);
     }
