@@ -17,6 +17,11 @@
 
 void stat_fill(const struct inode *inode, struct stat *st);
 /* Reads the inode and replies, or replies the error. */
+/* A linearizable read of request->ino; of the root with little patience, and then
+ * with what this node has: `df`, `mountpoint` and an `ls -l` of the parent
+ * directory ask for its attributes, also the extended ones, and must neither hang
+ * nor fail without a quorum (docs/decisions/0009). */
+void ops_read(struct request *request);
 void reply_entry(struct request *request, uint64_t ino);
 void reply_attr(struct request *request, uint64_t ino);
 /* Errno of a store code; faults the node where the disk failed. */

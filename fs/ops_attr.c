@@ -14,27 +14,26 @@ static void do_getattr(struct request *request,
     reply_attr(request, request->ino);
 }
 
-/* The root must answer without a quorum, or `df`, `mountpoint` and an `ls` of
- * the parent directory would hang or fail (docs/decisions/0009). */
 static void root_failed(struct request *request, int error)
 {
     if (error == EINTR) {
         fuse_reply_err(request->fuse, error);
     } else {
-        reply_attr(request, request->ino);
+        request->done(request, NULL);
     }
 }
 
-static void getattr_root(struct request *request)
+void ops_read(struct request *request)
 {
-    struct node *node = request->node;
-    if (hull_leader(node->hull) == 0) {
-        reply_attr(request, request->ino);
+    if (request->ino != TREE_ROOT) {
+        request_read(request);
+    } else if (hull_leader(request->node->hull) == 0) {
+        request->done(request, NULL);
         request_free(request);
-        return;
+    } else {
+        request->failed = root_failed;
+        request_read_until(request, node_now() + ROOT_PATIENCE_US);
     }
-    request->failed = root_failed;
-    request_read_until(request, node_now() + ROOT_PATIENCE_US);
 }
 
 void op_getattr(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
@@ -49,11 +48,7 @@ void op_getattr(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
         return;
     }
     request->ino = ino;
-    if (ino == TREE_ROOT) {
-        getattr_root(request);
-    } else {
-        request_read(request);
-    }
+    ops_read(request);
 }
 
 /* What lies outside of the years 1677 to 2262 is cut to these. */

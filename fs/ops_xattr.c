@@ -101,7 +101,7 @@ void op_getxattr(fuse_req_t fuse, fuse_ino_t ino, const char *name,
         do_getxattr(request, NULL);
         request_free(request);
     } else {
-        request_read(request);
+        ops_read(request);
     }
 }
 
@@ -162,7 +162,7 @@ void op_listxattr(fuse_req_t fuse, fuse_ino_t ino, size_t size)
     if (request != NULL) {
         request->ino = ino;
         request->size = size;
-        request_read(request);
+        ops_read(request);
     }
 }
 
