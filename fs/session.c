@@ -15,7 +15,8 @@ enum notice_kind { NOTICE_ALIVE = 1, NOTICE_DIVERGED = 2 };
 
 enum {
     ORPHANS_A_LOOK = COMMAND_REAP_MAX,
-    PAUSE_US = 3000000, /* between two ticks of a second */
+    PAUSE_US = 3000000,       /* between two ticks of a second */
+    JUDGE_AFTER_US = 2500000, /* all nodes report every second */
 };
 
 static uint64_t random_number(void)
@@ -222,11 +223,11 @@ static void tell_diverged(struct node *node, node_id to, raft_index index)
 }
 
 /* Compares with our own point at the same index, if we still remember it. */
-static void compare_digest(struct node *node, node_id from, raft_index index,
-                           uint64_t digest)
+static void compare_digest(struct node *node, struct session_report *report,
+                           raft_index index, uint64_t digest)
 {
     uint64_t ours = digest;
-    if (index == 0 || from == node->self) {
+    if (index == 0 || report->node == node->self) {
         return; /* no point yet, or nothing to compare with */
     }
     if (apply_flush(node->apply) < 0) {
@@ -242,12 +243,46 @@ static void compare_digest(struct node *node, node_id from, raft_index index,
             ours = point->digest;
         }
     }
-    if (ours != digest) {
+    if (ours != digest && report->differs == 0) {
         log_event(LOG_ERROR, "state digests differ",
                   "node=%s index=%" PRIu64 " ours=%016" PRIx64
                   " theirs=%016" PRIx64,
-                  config_node_name(&node->config, from), index, ours, digest);
-        tell_diverged(node, from, index);
+                  config_node_name(&node->config, report->node), index, ours,
+                  digest);
+        report->differs = index;
+        report->differs_since = node_now();
+    }
+}
+
+/* Who is wrong, when all have had the time to say what they have: the nodes that
+ * differ from us, unless these are most of all nodes. */
+static void judge_differing(struct node *node)
+{
+    struct session_keeper *keeper = &node->session;
+    size_t count = 0;
+    raft_index index = 0;
+    for (size_t i = 0; i < keeper->report_count; i++) {
+        const struct session_report *report = &keeper->reports[i];
+        if (report->differs != 0 &&
+            node_now() - report->differs_since > JUDGE_AFTER_US) {
+            index = report->differs;
+        }
+        count += report->differs != 0;
+    }
+    if (index == 0) {
+        return;
+    }
+    if (count * 2 > node->config.node_count) {
+        node_fault(node,
+                   "the state differs from that of most nodes at index %" PRIu64,
+                   index);
+        return;
+    }
+    for (size_t i = 0; i < keeper->report_count; i++) {
+        if (keeper->reports[i].differs != 0) {
+            tell_diverged(node, keeper->reports[i].node,
+                          keeper->reports[i].differs);
+        }
     }
 }
 
@@ -267,6 +302,9 @@ static void hear_alive(struct node *node, node_id from, struct reader *r)
     if (report == NULL) {
         return;
     }
+    if (report->session != session) {
+        report->differs = 0; /* it was started again, maybe repaired */
+    }
     report->session = session;
     report->heard = node_now();
     report->applied = applied;
@@ -279,8 +317,8 @@ static void hear_alive(struct node *node, node_id from, struct reader *r)
     for (uint32_t i = 0; i < count; i++) {
         report->held[i] = read_u64(&inos);
     }
-    compare_digest(node, from, applied, digest);
-    compare_digest(node, from, point_index, point_digest);
+    compare_digest(node, report, applied, digest);
+    compare_digest(node, report, point_index, point_digest);
 }
 
 void pilot_notice(void *self, node_id from, struct bytes body)
@@ -435,6 +473,7 @@ void session_tick(struct node *node)
     send_alive(node);
     if (hull_is_leader(node->hull)) {
         end_silent_sessions(node);
+        judge_differing(node);
         if (reap_orphans(node) < 0) {
             node_fault(node, "orphans cannot be listed: %s",
                        store_error_text());

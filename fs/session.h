@@ -13,7 +13,7 @@
  *  - reaps orphans: inodes without a name that no live session holds, once each
  *    has reported after having applied the unlink;
  *  - compares the state digests that the notices carry with its own, and tells a
- *    node that differs to leave service.
+ *    node that differs to leave service; where most differ, it goes itself.
  *
  * What the leader has heard is volatile: a new leader starts with "heard just
  * now" for every session.
@@ -39,6 +39,8 @@ struct session_report { /* the leader's memory of one node */
     raft_index applied;
     uint64_t *held; /* owned */
     size_t held_count;
+    raft_index differs; /* where its digest was not ours; 0: nowhere */
+    raft_time differs_since;
 };
 
 struct session_keeper {
