@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# What a hostile reader of the daemon's code asked for.
+
+load ../lib/cluster
+
+# A node started by hand, whose exit status we get.
+node_by_hand() {
+    node_kill "$1"
+    wait_until 10 gone "$(node_pid "$1")"
+    umount -l "$C/$1" 2>/dev/null || fusermount3 -uz "$C/$1" 2>/dev/null || true
+    background "$RAFTFS" mount "$C/data/$1" "$C/$1" -f >>"$(node_log "$1")" 2>&1
+}
+
+@test "a node that is stopped while it writes ends with 0, not with SIGABRT" {
+    cluster_up 3
+    local i node=n1 pid writer
+    for i in 1 2 3 4 5 6; do
+        node_by_hand "$node"
+        pid=$!
+        wait_until 20 serves "$node"
+        background bash -c "while echo x >>'$C/$node/d/w'; do :; done" \
+            >/dev/null 2>&1
+        writer=$!
+        sleep 0.3
+        kill -TERM "$pid"
+        wait "$pid"
+        kill -9 "$writer" 2>/dev/null || true
+    done
+}
+
+@test "a node that has taken itself out of service says EIO at once" {
+    cluster_up 3
+    local file=$C/n1/d/big segment began
+    dd if=/dev/urandom of="$file" bs=1M count=2 status=none
+    wait_converged
+    # The machine lies: bytes that were synced are gone.
+    for segment in "$C"/data/n3/segments/*.seg; do
+        truncate -s 0 "$segment"
+    done
+    run cat "$C/n3/d/big"
+    [[ $output == *"Input/output error"* ]]
+    began=$(now_ms)
+    run touch "$C/n3/d/new"
+    [[ $status -ne 0 && $output == *"Input/output error"* ]]
+    run ls "$C/n3/d"
+    [[ $status -ne 0 && $output == *"Input/output error"* ]]
+    (($(now_ms) - began < 3000))
+    [[ $(field n3 role) == faulted ]]
+    grep -q "out of service" "$C/n3/.raftfs/errors"
+    df "$C/n3" >/dev/null
+    serves n1
+    serves n2
+}
+
+@test "more writers than fit wait for the majority, and none gets EAGAIN" {
+    cluster_up 3 op_timeout=60
+    local i fd fds=() pids=() failed=0
+    for ((i = 0; i < 90; i++)); do
+        exec {fd}>"$C/n3/d/w$i"
+        fds+=("$fd")
+    done
+    lab cut n3
+    for fd in "${fds[@]}"; do
+        background dd if=/dev/zero bs=1M count=1 status=none \
+            1>&"$fd" 2>>"$BATS_TEST_TMPDIR/dd"
+        pids+=("$!")
+    done
+    wait_until 10 eval '(($(node_status n3 | jq .waiting.requests) >= 90))'
+    lab heal
+    for i in "${pids[@]}"; do
+        wait "$i" || failed=$((failed + 1))
+    done
+    for fd in "${fds[@]}"; do
+        exec {fd}>&-
+    done
+    cat "$BATS_TEST_TMPDIR/dd"
+    [[ $failed -eq 0 ]]
+}
+
+@test "an unlinked file survives that the leader was paused" {
+    cluster_up 3
+    local leader node pid
+    leader=$(leader_name)
+    node=$(others "$leader" | head -n 1)
+    exec 7<>"$C/$node/d/gone"
+    echo still here >&7
+    rm "$C/$node/d/gone"
+    node_pause "$leader"
+    sleep 12 # longer than session_timeout
+    node_resume "$leader"
+    wait_converged
+    sleep 3 # three looks of the leader
+    [[ $(cat "/proc/$BASHPID/fd/7") == "still here" ]]
+    exec 7>&-
+    ! grep -h "session timed out" "$(node_log n1)" "$(node_log n2)" \
+        "$(node_log n3)" | grep -v "node=$leader" | grep .
+}
+
+@test "a second process on one data directory is refused, the first goes on" {
+    cluster_up 3
+    mkdir "$C/other"
+    run timeout 20 "$RAFTFS" mount "$C/data/n2" "$C/other"
+    [[ $status -eq 111 ]]
+    [[ $output == *"in use"* ]]
+    serves n2
+    [[ -n $(field n2 leader) ]]
+}
+
+@test "a node starts with closed descriptors and leaves its folder alone" {
+    cluster_up 3
+    local pid
+    node_kill n2
+    wait_until 10 gone "$(node_pid n2)"
+    umount -l "$C/n2" 2>/dev/null || true
+    mkdir "$C/folder"
+    (cd "$C/folder" && "$RAFTFS" mount ../data/n2 ../n2 <&- >&- 2>&- 3>&-)
+    pid=$(field n2 pid)
+    echo "$pid" >"$C/run/n2.pid"
+    serves n2
+    [[ $(readlink "/proc/$pid/cwd") == / ]]
+    [[ $(readlink "/proc/$pid/fd/2") == /dev/null ]]
+    kill "$pid"
+    wait_until 10 gone "$pid"
+}
+
+# Nobody else changes a digest; the same change on two nodes makes them agree.
+spoil_digest() {
+    sqlite3 "$C/data/$1/tree.db" "UPDATE meta SET digest=digest+1" >/dev/null
+}
+
+is_faulted() { [[ $(field "$1" role) == faulted ]]; }
+
+@test "of three nodes the one whose state differs goes, leader or not" {
+    need_command sqlite3
+    cluster_up 3
+    lab stop n1 n2 n3
+    spoil_digest n2
+    spoil_digest n3
+    lab start n1 n2 n3
+    wait_until 20 is_faulted n1
+    grep -q "the state differs" "$(node_log n1)"
+    wait_until 10 serves n2
+    wait_until 10 serves n3
+}
+
+@test "times that do not fit are cut" {
+    cluster_up 1
+    touch -d "9999-01-01 UTC" "$C/n1/d/late"
+    [[ $(stat -c %Y "$C/n1/d/late") -eq 9223372036 ]]
+    touch -d "0002-01-01 UTC" "$C/n1/d/early"
+    (($(stat -c %Y "$C/n1/d/early") < -9000000000))
+}
