@@ -576,6 +576,7 @@ void node_close(struct node *node)
     close_store(node);
     session_release(&node->session);
     openfiles_release(&node->openfiles);
+    locks_free(&node->locks);
     config_release(&node->config);
     pthread_mutex_destroy(&node->sync.lock);
 }

@@ -15,6 +15,7 @@
 
 #include "fs/apply.h"
 #include "fs/daemon.h"
+#include "fs/locks.h"
 #include "fs/openfiles.h"
 #include "fs/session.h"
 #include "raft/hull/hull.h"
@@ -111,6 +112,7 @@ struct node {
     struct session_keeper session;
     struct requests requests;
     struct openfiles openfiles;
+    struct locks locks;
     struct digest_point digests[DIGEST_RING];
     struct digest_point last_digest;
     struct control *control;
@@ -174,6 +176,7 @@ extern const struct fuse_lowlevel_ops fuse_operations;
 
 /* fs/status.c: new references */
 json_t *status_json(struct node *node);
+json_t *locks_json(struct node *node); /* fs/locks_json.c */
 json_t *node_control(void *arg, const json_t *request);
 
 #endif

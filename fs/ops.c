@@ -1,6 +1,7 @@
 #include "fs/ops.h"
 
 #include "fs/errno.h"
+#include "fs/log.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -100,7 +101,17 @@ void reply_attr(struct request *request, uint64_t ino)
 
 static void op_init(void *userdata, struct fuse_conn_info *connection)
 {
-    (void)userdata;
+    /* Without them the kernel would keep locks to itself, and two nodes could
+     * hold the same. */
+    unsigned locks = FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
+    if ((connection->capable & locks) != locks) {
+        struct node *node = userdata;
+        log_event(LOG_ERROR, "kernel without locks",
+                  "why=\"this kernel's FUSE does not pass locks on\"");
+        node->exit_code = 111;
+        node_stop(node);
+    }
+    connection->want |= connection->capable & locks;
     /* Never FUSE_CAP_WRITEBACK_CACHE: it lets the kernel choose the offsets of
      * appends. No splicing: requests are read into one buffer. */
     connection->want &=
@@ -151,6 +162,9 @@ const struct fuse_lowlevel_ops fuse_operations = {
     .read = op_read,
     .write = op_write,
     .flush = op_flush,
+    .getlk = op_getlk,
+    .setlk = op_setlk,
+    .flock = op_flock,
     .release = op_release,
     .fsync = op_fsync,
     .lseek = op_lseek,

@@ -61,11 +61,21 @@ void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset,
              struct fuse_file_info *file);
 void op_write(fuse_req_t fuse, fuse_ino_t ino, const char *data, size_t size,
               off_t offset, struct fuse_file_info *file);
-void op_flush(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file);
 void op_fsync(fuse_req_t fuse, fuse_ino_t ino, int datasync,
               struct fuse_file_info *file);
 void op_lseek(fuse_req_t fuse, fuse_ino_t ino, off_t offset, int whence,
               struct fuse_file_info *file);
+/* ops_lock.c */
+void op_getlk(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file,
+              struct flock *lock);
+void op_setlk(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file,
+              struct flock *lock, int sleep);
+void op_flock(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file,
+              int op);
+/* Closing ends locks. The first answers; the second only sees to it. */
+void op_flush(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file);
+void release_locks(struct node *node, uint64_t ino,
+                   const struct fuse_file_info *file);
 /* ops_dir.c */
 void op_opendir(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file);
 void op_readdir(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset,

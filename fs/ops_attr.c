@@ -97,7 +97,6 @@ static void do_setattr(struct request *request,
 void op_setattr(fuse_req_t fuse, fuse_ino_t ino, struct stat *attr, int to_set,
                 struct fuse_file_info *file)
 {
-    (void)file;
     if (virtual_is(ino)) {
         fuse_reply_err(fuse, EPERM);
         return;
@@ -118,6 +117,7 @@ void op_setattr(fuse_req_t fuse, fuse_ino_t ino, struct stat *attr, int to_set,
         return;
     }
     request->ino = ino;
+    request->file.fh = file != NULL ? file->fh : 0;
     if (command.set == 0) {
         request_read(request);
     } else {

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* fuse_file_info.fh: what the kernel does with this descriptor, whatever flags it
- * gets later (fcntl). */
-enum { FH_CACHED, FH_DIRECT };
+/* The lowest bit of fuse_file_info.fh: what the kernel does with this descriptor,
+ * whatever flags it gets later (fcntl). */
+enum { FH_DIRECT = 1 };
 
 /* Whether the pages that the kernel may hold of an inode are those of its last
  * open here. mtime alone is not enough: it can be set back (cp -p, rsync). ctime
@@ -39,7 +39,10 @@ static void fill_open(struct node *node, const struct inode *inode,
 {
     file->keep_cache = contents_are_known(node, inode);
     file->direct_io = (file->flags & O_APPEND) != 0;
-    file->fh = file->direct_io ? FH_DIRECT : FH_CACHED;
+    file->fh = locks_new_handle(&node->locks);
+    if (file->direct_io) {
+        file->fh |= FH_DIRECT;
+    }
 }
 
 static void reply_open(struct request *request, const struct inode *inode)
@@ -207,7 +210,12 @@ void op_release(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
     if (virtual_release(fuse, ino, file)) {
         return;
     }
-    openfiles_drop(&ops_node(fuse)->openfiles, ino);
+    struct node *node = ops_node(fuse);
+    release_locks(node, ino, file);
+    openfiles_drop(&node->openfiles, ino);
+    if (!openfiles_has(&node->openfiles, ino)) {
+        locks_file_closed(&node->locks, ino);
+    }
     fuse_reply_err(fuse, 0);
 }
 
@@ -253,7 +261,7 @@ void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset,
     }
     /* A read(2) through the page cache has asked for the attributes first, and
      * that was the linearizable look; direct I/O has not. */
-    if (file->fh == FH_CACHED && (file->flags & O_DIRECT) == 0) {
+    if ((file->fh & FH_DIRECT) == 0 && (file->flags & O_DIRECT) == 0) {
         read_now(node, fuse, ino, size, offset);
         return;
     }
@@ -288,19 +296,14 @@ void op_write(fuse_req_t fuse, fuse_ino_t ino, const char *data, size_t size,
     };
     struct request *request = request_new(ops_node(fuse), fuse, do_write);
     if (request != NULL) {
+        request->ino = ino;
+        request->file.fh = file->fh;
         request_command(request, &command,
                         (struct bytes){.data = data, .size = size});
     }
 }
 
 /* Every acknowledged write is on the disks of a majority already. */
-void op_flush(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
-{
-    (void)ino;
-    (void)file;
-    fuse_reply_err(fuse, 0);
-}
-
 void op_fsync(fuse_req_t fuse, fuse_ino_t ino, int datasync,
               struct fuse_file_info *file)
 {

@@ -16,7 +16,8 @@ static void do_copy(struct request *request, const struct hull_result *result)
     fuse_reply_write(request->fuse, (size_t)result->value[VALUE_SIZE]);
 }
 
-static void submit(fuse_req_t fuse, request_done *done, struct command *command)
+static void submit(fuse_req_t fuse, request_done *done, struct command *command,
+                   const struct fuse_file_info *file)
 {
     if (virtual_is(command->ino) || virtual_is(command->source)) {
         fuse_reply_err(fuse, EOPNOTSUPP);
@@ -24,6 +25,8 @@ static void submit(fuse_req_t fuse, request_done *done, struct command *command)
     }
     struct request *request = request_new(ops_node(fuse), fuse, done);
     if (request != NULL) {
+        request->ino = command->ino;
+        request->file.fh = file->fh;
         request_command(request, command, (struct bytes){0});
     }
 }
@@ -31,7 +34,6 @@ static void submit(fuse_req_t fuse, request_done *done, struct command *command)
 void op_fallocate(fuse_req_t fuse, fuse_ino_t ino, int mode, off_t offset,
                   off_t size, struct fuse_file_info *file)
 {
-    (void)file;
     struct command command = {
         .op = OP_FALLOCATE,
         .ino = ino,
@@ -39,7 +41,7 @@ void op_fallocate(fuse_req_t fuse, fuse_ino_t ino, int mode, off_t offset,
         .size = (uint64_t)size,
         .flags = (uint32_t)mode,
     };
-    submit(fuse, do_fallocate, &command);
+    submit(fuse, do_fallocate, &command, file);
 }
 
 void op_copy_file_range(fuse_req_t fuse, fuse_ino_t source,
@@ -48,7 +50,6 @@ void op_copy_file_range(fuse_req_t fuse, fuse_ino_t source,
                         struct fuse_file_info *file, size_t size, int flags)
 {
     (void)source_file;
-    (void)file;
     struct command command = {
         .op = OP_COPY_RANGE,
         .ino = ino,
@@ -61,5 +62,5 @@ void op_copy_file_range(fuse_req_t fuse, fuse_ino_t source,
         fuse_reply_err(fuse, EINVAL);
         return;
     }
-    submit(fuse, do_copy, &command);
+    submit(fuse, do_copy, &command, file);
 }

@@ -52,6 +52,17 @@ static int remember_digest(struct node *node, raft_index index)
     return 0;
 }
 
+/* Others may have our locks now: a node that was paused learns it here. */
+static void notice_ended_session(struct node *node,
+                                 const struct apply_change *change)
+{
+    struct apply_session session;
+    if (change->session_ended && session_is_open(node) &&
+        !apply_session_get(node->apply, node->session.id, &session)) {
+        session_lost(node);
+    }
+}
+
 static int pilot_apply(void *self, struct record *record,
                        struct hull_result *result)
 {
@@ -64,10 +75,12 @@ static int pilot_apply(void *self, struct record *record,
     result->error = applied.error;
     static_assert(sizeof result->value == sizeof applied.value, "same values");
     memcpy(result->value, applied.value, sizeof result->value);
-    uint64_t body = apply_last_change(node->apply)->small_body;
-    if (body != 0) {
-        reclaim_touched(node->reclaim, body);
+    const struct apply_change *change = apply_last_change(node->apply);
+    if (change->small_body != 0) {
+        reclaim_touched(node->reclaim, change->small_body);
     }
+    requests_granted(node, change);
+    notice_ended_session(node, change);
     return remember_digest(node, record->index);
 }
 

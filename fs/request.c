@@ -18,7 +18,7 @@ struct request *request_new(struct node *node, fuse_req_t fuse,
                             request_done *done)
 {
     struct requests *all = &node->requests;
-    if (all->count >= REQUESTS_MAX) {
+    if (fuse != NULL && all->count >= REQUESTS_MAX) {
         fuse_reply_err(fuse, EAGAIN);
         return NULL;
     }
@@ -60,12 +60,12 @@ void request_free(struct request *request)
     free(request);
 }
 
-static void fail(struct request *request, int error)
+void request_fail(struct request *request, int error)
 {
     assert(error > 0);
     if (request->failed != NULL) {
         request->failed(request, error);
-    } else {
+    } else if (request->fuse != NULL) {
         fuse_reply_err(request->fuse, error);
     }
     request_free(request);
@@ -101,10 +101,10 @@ static bool caller_is_dying(const struct request *request)
     return dying;
 }
 
-static void cancel(struct request *request)
+void request_cancel(struct request *request)
 {
     if (request->state == REQUEST_WAITING_HERE) {
-        fail(request, EINTR);
+        request_fail(request, EINTR);
         return;
     }
     bool waited = hull_cancel(request->node->hull, request);
@@ -132,7 +132,8 @@ static uint64_t lowest_serial(const struct node *node)
 {
     uint64_t lowest = node->requests.next_serial;
     for (struct request *r = node->requests.first; r != NULL; r = r->next) {
-        if (r->is_command && r->serial != 0 && r->serial < lowest) {
+        if (r->is_command && r->serial != 0 && r->serial < lowest &&
+            r->state != REQUEST_WAITING_LOCK) {
             lowest = r->serial;
             break;
         }
@@ -180,6 +181,10 @@ static void wait_here(struct request *request)
 static void submit(struct request *request)
 {
     struct node *node = request->node;
+    if (locks_is_fenced(&node->locks, request->ino, request->file.fh)) {
+        request_fail(request, EIO); /* it counts on a lock that was lost */
+        return;
+    }
     struct record *record = request->record;
     request->record = NULL;
     record->session = request->session = node->session.id;
@@ -188,8 +193,8 @@ static void submit(struct request *request)
     /* The hull gets a reference of its own: if the session turns out to have
      * ended, the same bytes go to the next one. */
     struct record *kept = record_ref(record);
-    if (hull_submit(node->hull, node_now(), record, request->deadline,
-                    request) < 0) {
+    raft_time deadline = request->persists ? UINT64_MAX : request->deadline;
+    if (hull_submit(node->hull, node_now(), record, deadline, request) < 0) {
         /* Too much waits already, and no program expects EAGAIN from a file:
          * it stays here until there is room. */
         record_unref(kept);
@@ -205,25 +210,29 @@ void request_command(struct request *request, struct command *command,
 {
     struct node *node = request->node;
     if (node->options.read_only) {
-        fail(request, EROFS);
+        request_fail(request, EROFS);
         return;
     }
     if (node->faulted) {
-        fail(request, EIO);
+        request_fail(request, EIO);
         return;
     }
     uint8_t body[COMMAND_BODY_MAX];
     request->is_command = true;
     request->serial = node->requests.next_serial++;
-    fill_caller(node, request->fuse, &command->caller);
+    if (request->fuse != NULL) {
+        fill_caller(node, request->fuse, &command->caller);
+        watch_interrupt(request);
+    }
     command->ack_below = lowest_serial(node);
     size_t size = command_encode(command, body, sizeof body);
     request->record = record_new(
         RECORD_COMMAND, (struct bytes){.data = body, .size = size}, payload);
     request->record->origin = node->self;
-    watch_interrupt(request);
     if (session_is_open(node)) {
         submit(request);
+    } else if (request->persists) {
+        succeed(request, NULL); /* it went with the session */
     } else {
         wait_here(request);
     }
@@ -233,7 +242,7 @@ void request_read_until(struct request *request, raft_time deadline)
 {
     struct node *node = request->node;
     if (node->faulted) {
-        fail(request, EIO);
+        request_fail(request, EIO);
         return;
     }
     if (node->options.reads_local) {
@@ -244,7 +253,7 @@ void request_read_until(struct request *request, raft_time deadline)
     request->state = REQUEST_WAITING_HULL;
     watch_interrupt(request);
     if (hull_read(node->hull, node_now(), deadline, request) < 0) {
-        fail(request, EAGAIN);
+        request_fail(request, EAGAIN);
     }
 }
 
@@ -276,7 +285,52 @@ static void resubmit_in_new_session(struct request *request)
         session_lost(node); /* and not one that was opened since */
     }
     request->session = 0;
-    wait_here(request);
+    if (request->persists) {
+        succeed(request, NULL);
+    } else {
+        wait_here(request);
+    }
+}
+
+static bool waits_for_lock(const struct request *request,
+                           const struct hull_result *result)
+{
+    return (request->lock.flags & LOCK_WAIT) != 0 &&
+           result->value[VALUE_LOCK] == LOCK_QUEUED;
+}
+
+struct request *requests_find_lock(struct node *node, uint64_t session,
+                                   uint64_t serial)
+{
+    for (struct request *r = node->requests.first; r != NULL; r = r->next) {
+        if (r->state == REQUEST_WAITING_LOCK && r->serial == serial &&
+            r->session == session) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+void requests_granted(struct node *node, const struct apply_change *change)
+{
+    for (size_t i = 0; i < change->grant_count; i++) {
+        struct request *request = requests_find_lock(
+            node, change->grants[i].session, change->grants[i].serial);
+        if (request != NULL) {
+            succeed(request, NULL);
+        }
+    }
+}
+
+void requests_locks_lost(struct node *node)
+{
+    struct request *next;
+    for (struct request *r = node->requests.first; r != NULL; r = next) {
+        next = r->next;
+        if (r->state == REQUEST_WAITING_LOCK) {
+            request_fail(r, EIO);
+        }
+    }
 }
 
 void request_complete(struct request *request, enum hull_outcome outcome,
@@ -288,9 +342,14 @@ void request_complete(struct request *request, enum hull_outcome outcome,
             return;
         }
         if (result->error != 0) {
-            fail(request, result->error);
+            request_fail(request, result->error);
             return;
         }
+    }
+    if (outcome == HULL_DONE && result != NULL &&
+        waits_for_lock(request, result)) {
+        request->state = REQUEST_WAITING_LOCK;
+        return;
     }
     if (outcome == HULL_DONE) {
         succeed(request, result);
@@ -299,7 +358,11 @@ void request_complete(struct request *request, enum hull_outcome outcome,
     if (outcome != HULL_CANCELLED) {
         request->node->requests.timeouts++;
     }
-    fail(request, errno_of_outcome(outcome, request->is_command));
+    bool is_open = outcome == HULL_UNKNOWN || outcome == HULL_CANCELLED;
+    if (is_open && request->unknown != NULL) {
+        request->unknown(request);
+    }
+    request_fail(request, errno_of_outcome(outcome, request->is_command));
 }
 
 void requests_session_opened(struct node *node)
@@ -324,10 +387,12 @@ static void look_after_waiting(struct request *request, raft_time now)
 {
     struct node *node = request->node;
     if (node->faulted) {
-        fail(request, EIO);
-    } else if (now >= request->deadline) {
+        request_fail(request, EIO);
+    } else if (request->persists && !session_is_open(node)) {
+        succeed(request, NULL);
+    } else if (!request->persists && now >= request->deadline) {
         node->requests.timeouts++;
-        fail(request, EROFS); /* it never left this node */
+        request_fail(request, EROFS); /* it never left this node */
     } else if (session_is_open(node)) {
         submit(request);
     }
@@ -339,8 +404,16 @@ void requests_tick(struct node *node)
     raft_time now = node_now();
     for (struct request *r = node->requests.first; r != NULL; r = next) {
         next = r->next;
-        if (interrupt_is_due(r, now)) {
-            cancel(r);
+        if (r->interrupted != 0 && r->on_interrupt != NULL) {
+            r->on_interrupt(r, caller_is_dying(r));
+        } else if (r->persists && r->fuse != NULL &&
+                   (interrupt_is_due(r, now) || now >= r->deadline)) {
+            /* It goes on, but nobody has to wait for it. */
+            fuse_reply_err(r->fuse, 0);
+            r->fuse = NULL;
+            r->interrupted = 0;
+        } else if (interrupt_is_due(r, now)) {
+            request_cancel(r);
         } else if (r->is_command && r->state == REQUEST_WAITING_HERE) {
             look_after_waiting(r, now);
         }
@@ -350,7 +423,8 @@ void requests_tick(struct node *node)
 bool requests_need_tick(const struct node *node)
 {
     for (struct request *r = node->requests.first; r != NULL; r = r->next) {
-        if (r->interrupted != 0 || r->state == REQUEST_WAITING_HERE) {
+        if (r->interrupted != 0 || r->state == REQUEST_WAITING_HERE ||
+            (r->persists && r->fuse != NULL)) {
             return true;
         }
     }
@@ -362,8 +436,8 @@ void requests_stop(struct node *node)
     struct request *next;
     for (struct request *r = node->requests.first; r != NULL; r = next) {
         next = r->next;
-        if (r->state == REQUEST_WAITING_HERE) {
-            fail(r, EIO);
+        if (r->state != REQUEST_WAITING_HULL) {
+            request_fail(r, EIO);
         }
     }
 }

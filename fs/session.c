@@ -84,6 +84,8 @@ void session_completed(struct node *node, enum hull_outcome outcome,
         keeper->state = SESSION_NONE; /* the next tick tries again */
         return;
     }
+    /* What was granted after we had given up the last one went with it. */
+    locks_session_lost(node);
     keeper->state = SESSION_OPEN;
     keeper->id = result->value[VALUE_INO];
     keeper->opened = node_now();
@@ -98,6 +100,7 @@ void session_lost(struct node *node)
     if (node->session.state == SESSION_OPEN) {
         log_event(LOG_WARN, "session ended", "id=%" PRIu64, node->session.id);
         node->session.state = SESSION_NONE;
+        locks_session_lost(node);
         if (node->stopping) {
             return;
         }
@@ -459,6 +462,7 @@ void session_tick(struct node *node)
     struct session_keeper *keeper = &node->session;
     raft_time now = node_now();
     if (node->faulted) {
+        requests_locks_lost(node); /* nothing will be granted here any more */
         return;
     }
     if (hull_leader(node->hull) != 0) {

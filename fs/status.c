@@ -336,6 +336,9 @@ json_t *node_control(void *arg, const json_t *request)
     if (strcmp(command, "status") == 0) {
         return status_json(node);
     }
+    if (strcmp(command, "locks") == 0) {
+        return locks_json(node);
+    }
     if (strcmp(command, "fault") == 0) {
         return control_fault(node, request);
     }

@@ -1,0 +1,126 @@
+#include "fs/cli/cli.h"
+#include "fs/cli/find.h"
+#include "fs/control.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { JSON };
+
+static const struct cli_option options[] = {
+    [JSON] = {.name = "json", .sentence = "for programs"},
+    {0},
+};
+
+static json_int_t number(const json_t *lock, const char *key)
+{
+    return json_integer_value(json_object_get(lock, key));
+}
+
+static const char *text(const json_t *lock, const char *key)
+{
+    const char *value = json_string_value(json_object_get(lock, key));
+    return value != NULL ? value : "";
+}
+
+static void print_lock(const json_t *lock)
+{
+    const json_t *range = json_object_get(lock, "range");
+    const json_t *last = json_array_get(range, 1);
+    json_int_t start = json_integer_value(json_array_get(range, 0));
+    bool waits = json_is_true(json_object_get(lock, "waits"));
+    char bytes[64] = "all";
+    if (json_is_integer(last)) {
+        snprintf(bytes, sizeof(bytes), "%lld-%lld", (long long)start,
+                 (long long)json_integer_value(last));
+    } else if (start != 0) {
+        snprintf(bytes, sizeof(bytes), "%lld-", (long long)start);
+    }
+    printf("%8lld  %-5s  %-5s  %-5s  %-15s  %-8s  %7lld  %-15s  %8.1f\n",
+           (long long)number(lock, "inode"), text(lock, "kind"),
+           text(lock, "type"), waits ? "waits" : "holds", bytes,
+           text(lock, "node"), (long long)number(lock, "pid"),
+           text(lock, "command"),
+           json_number_value(json_object_get(lock, "age_s")));
+}
+
+static void print(const json_t *reply)
+{
+    const json_t *locks = json_object_get(reply, "locks");
+    if (json_array_size(locks) == 0) {
+        return; /* nothing, as `ls` of an empty directory */
+    }
+    printf("%8s  %-5s  %-5s  %-5s  %-15s  %-8s  %7s  %-15s  %8s\n", "INODE",
+           "KIND", "TYPE", "", "BYTES", "NODE", "PID", "COMMAND", "SECONDS");
+    for (size_t i = 0; i < json_array_size(locks); i++) {
+        print_lock(json_array_get(locks, i));
+    }
+}
+
+/* A mount knows its data directory. */
+static int ask(const struct cli *cli, const struct found *found,
+               json_t **reply)
+{
+    char error[256] = "";
+    json_t *status = NULL;
+    int rc = find_status(found, &status, error);
+    if (rc != 0) {
+        return cli_fail(cli, CLI_FAILED, "the node %s %s is not running",
+                        found->is_mount ? "mounted on" : "in", found->path);
+    }
+    json_t *request = json_pack("{s:s}", "command", "locks");
+    const char *datadir = text(status, "data_dir");
+    int code = control_call(found->is_mount ? datadir : found->path, request,
+                            reply, error);
+    json_decref(request);
+    json_decref(status);
+    return code == CONTROL_OK ? CLI_OK
+                              : cli_fail(cli, CLI_FAILED, "%s", error);
+}
+
+static int run(struct cli *cli)
+{
+    const char *operands[1] = {NULL};
+    bool json = false;
+    int count = 0, got, rc = 0;
+    struct found found;
+    json_t *reply = NULL;
+    while (rc == 0 && (got = cli_next(cli)) != CLI_END) {
+        if (got == CLI_MISUSE) {
+            return CLI_USAGE;
+        }
+        if (got == CLI_OPERAND) {
+            rc = cli_take_operand(cli, operands, &count, 1);
+        }
+        json = json || got == JSON;
+    }
+    if (rc == 0) {
+        rc = find_node(cli, operands[0], &found);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = ask(cli, &found, &reply);
+    found_release(&found);
+    if (rc != CLI_OK) {
+        return rc;
+    }
+    if (json) {
+        json_dumpf(reply, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        print(reply);
+    }
+    json_decref(reply);
+    return fflush(stdout) == 0 ? CLI_OK : CLI_SYSTEM;
+}
+
+const struct cli_command cli_locks = {
+    .name = "locks",
+    .operands = "[DATADIR | MOUNTPOINT] [OPTION...]",
+    .sentence = "Show who holds and who waits for locks, on all nodes",
+    .more = "`find MOUNTPOINT -inum INODE` names the file. What is shown is what\n"
+            "this node knows; without a majority it may be old.\n",
+    .options = options,
+    .run = run,
+};
