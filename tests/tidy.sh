@@ -7,6 +7,7 @@
 #            (looks into BUILD_DIR, if there is one)
 #  banned    calls with a better replacement
 #  sources   every .c file is known to CMake; no file has grown too long
+#  scripts   shellcheck, where it is installed
 #  text      documents that are named but not there; what does not belong into
 #            files that are read by others
 set -u
@@ -230,6 +231,15 @@ check_references() {
         "${FILES[@]}" /dev/null | grep -v '^tests/tidy\.sh:')
 }
 
+# Where shellcheck is installed.
+check_scripts() {
+    local scripts
+    command -v shellcheck >/dev/null || return 0
+    mapfile -t scripts < <(awk '/^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' \
+        "${FILES[@]}")
+    shellcheck "${scripts[@]}" || complain "shellcheck is not content"
+}
+
 check_text() {
     local hit
     while read -r hit; do
@@ -258,6 +268,7 @@ check_symbols
 check_banned
 check_sources
 check_references
+check_scripts
 check_text
 
 if ((bad > 0)); then
