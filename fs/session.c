@@ -373,7 +373,9 @@ static void end_silent_sessions(struct node *node)
         if (report == NULL || sessions[i].id == keeper->ending) {
             continue;
         }
-        if (report->heard == 0) {
+        if (report->watched != sessions[i].id) {
+            /* Silence before it was opened was not its own. */
+            report->watched = sessions[i].id;
             report->heard = now;
         }
         if (now - report->heard <= timeout_us(node)) {

@@ -34,7 +34,8 @@ enum session_state { SESSION_NONE, SESSION_OPENING, SESSION_OPEN };
 
 struct session_report { /* the leader's memory of one node */
     node_id node;
-    uint64_t session;
+    uint64_t session; /* by its own word */
+    uint64_t watched; /* of the tree: whose silence `heard` tells */
     raft_time heard;
     raft_index applied;
     uint64_t *held; /* owned */
