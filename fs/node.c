@@ -354,6 +354,11 @@ static void start_handles(struct node *node)
 {
     uv_prepare_start(&node->prepare, on_prepare);
     uv_timer_start(&node->second, on_second, 0, 1000);
+}
+
+/* Before there is a mount, which a node that dies would leave behind. */
+static void watch_signals(struct node *node)
+{
     uv_signal_start(&node->sigterm, on_signal, SIGTERM);
     uv_signal_start(&node->sigint, on_signal, SIGINT);
     uv_signal_start(&node->sighup, on_hangup, SIGHUP);
@@ -453,6 +458,9 @@ int node_open(struct node *node, const struct daemon_options *options,
     if (rc == 0 && control_open(&node->loop, options->datadir, node_control,
                                 node, &node->control) < 0) {
         rc = fail(why, "cannot listen on %s/control.sock", options->datadir);
+    }
+    if (rc == 0) {
+        watch_signals(node);
     }
     if (rc == 0 && options->mountpoint != NULL) {
         rc = fuse_open(node, why);
