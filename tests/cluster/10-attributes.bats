@@ -222,6 +222,8 @@ END
         touch dir/below/inherits
         chmod 4751 dir/large && chmod 1777 dir/below
         touch -d '2001-02-03 04:05:06.789' dir/one dir/below
+        # rsync leaves these as they are made when the second is right.
+        touch -h -d '2001-02-03 04:05:07.5' dir/soft dir/fifo
     )
     mkdir "$C/n1/d/rsync" "$C/n1/d/tar"
     cp -a "$P/from" "$C/n1/d/cp"
