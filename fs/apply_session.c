@@ -243,6 +243,19 @@ static int end_earlier(struct call *call)
     return 0;
 }
 
+/* The root was made with the store, on each node at another time; it gets the
+ * time at which the cluster begins to be used. */
+static int date_root(struct call *call)
+{
+    struct inode root;
+    int rc = apply_inode_get(call, TREE_ROOT, &root);
+    if (rc != 0 || root.btime != 0) {
+        return rc;
+    }
+    root.atime = root.mtime = root.ctime = root.btime = call->now;
+    return apply_inode_put(call, &root);
+}
+
 int apply_session_open(struct call *call)
 {
     const struct command *command = call->command;
@@ -259,7 +272,10 @@ int apply_session_open(struct call *call)
         return ENFILE;
     }
     rc = end_earlier(call);
-    if (rc < 0) {
+    if (rc == 0) {
+        rc = date_root(call);
+    }
+    if (rc != 0) {
         return rc;
     }
     session = table_add(call->apply, call->record->index);

@@ -122,6 +122,16 @@ static void a_new_session_ends_the_nodes_earlier_one(void **state)
     w->session = mine;
 }
 
+static void the_first_session_dates_the_root(void **state)
+{
+    struct world *w = *state;
+    struct inode root = world_inode(w, TREE_ROOT);
+    assert_true(root.btime > 0);
+    assert_int_equal(root.mtime, root.btime);
+    w->session = world_session(w, "other", 2);
+    assert_int_equal(world_inode(w, TREE_ROOT).mtime, root.mtime);
+}
+
 static void a_repeated_opening_gives_the_same_session(void **state)
 {
     struct world *w = *state;
@@ -334,6 +344,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_named_by_its_record),
+        TEST(the_first_session_dates_the_root),
         TEST(a_repeated_command_counts_once),
         TEST(serials_may_come_in_any_order),
         TEST(an_ended_session_may_do_nothing),
