@@ -52,6 +52,14 @@ struct known_contents {
     int64_t ctime;
 };
 
+/* See fs/ops_name.c. */
+enum { FAILED_LOOKUPS = 64 };
+struct failed_lookup {
+    pid_t pid; /* 0: none */
+    uint64_t parent;
+    raft_time at;
+};
+
 struct node {
     struct daemon_options options;
     struct config config;
@@ -125,6 +133,7 @@ struct node {
     struct fuse_buf fuse_buffer;
     size_t reads_under_way; /* on reader threads */
     struct known_contents known[KNOWN_CONTENTS];
+    struct failed_lookup failed_lookups[FAILED_LOOKUPS];
     bool mounted;
 
     int ready_fd; /* tells the shell that waits; -1 when told */

@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
+enum {
+    FAILED_AGAIN_US = 100000,    /* the same call, not a program's next try */
+    FAILED_PATIENCE_US = 200000, /* a majority that is back answers sooner */
+};
+
 static void do_lookup(struct request *request, const struct hull_result *result)
 {
     (void)result;
@@ -20,17 +25,59 @@ static void do_lookup(struct request *request, const struct hull_result *result)
     reply_entry(request, dentry.ino);
 }
 
+/* --- a name that could not be looked up in time ---
+ *
+ * When a known name cannot be looked up, the kernel forgets it and asks a second
+ * time within the same call, which would then take twice op_timeout. The second
+ * question gets little patience.
+ */
+
+static struct failed_lookup *failed_slot(struct node *node, fuse_req_t fuse)
+{
+    return &node->failed_lookups[(unsigned)fuse_req_ctx(fuse)->pid %
+                                 FAILED_LOOKUPS];
+}
+
+static void lookup_failed(struct request *request, int error)
+{
+    if (error == ETIMEDOUT) {
+        *failed_slot(request->node, request->fuse) = (struct failed_lookup){
+            .pid = fuse_req_ctx(request->fuse)->pid,
+            .parent = request->ino,
+            .at = node_now(),
+        };
+    }
+    fuse_reply_err(request->fuse, error);
+}
+
+static bool has_just_failed(struct node *node, fuse_req_t fuse, uint64_t parent)
+{
+    struct failed_lookup *failed = failed_slot(node, fuse);
+    bool same = failed->pid == fuse_req_ctx(fuse)->pid &&
+                failed->parent == parent &&
+                node_now() - failed->at < FAILED_AGAIN_US;
+    *failed = (struct failed_lookup){0}; /* only the one that follows */
+    return same;
+}
+
 void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct node *node = ops_node(fuse);
     if (virtual_lookup(node, fuse, parent, name) || !ops_name_ok(fuse, name)) {
         return;
     }
+    bool again = has_just_failed(node, fuse, parent);
     struct request *request = request_new(node, fuse, do_lookup);
-    if (request != NULL) {
-        request->ino = parent;
-        request->name_size = strlen(name);
-        memcpy(request->name, name, request->name_size);
+    if (request == NULL) {
+        return;
+    }
+    request->ino = parent;
+    request->name_size = strlen(name);
+    memcpy(request->name, name, request->name_size);
+    request->failed = lookup_failed;
+    if (again) {
+        request_read_until(request, node_now() + FAILED_PATIENCE_US);
+    } else {
         request_read(request);
     }
 }
