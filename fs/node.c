@@ -14,7 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100, FAREWELL_MS = 500 };
+enum {
+    LOG_WAL_BYTES = 8 * 1024 * 1024, /* when it is checkpointed */
+    TICK_MS = 100,
+    FAREWELL_MS = 500,
+};
 
 raft_time node_now(void)
 {
@@ -264,6 +268,9 @@ static int open_store(struct node *node, struct log_head *head)
     if (rc == 0) {
         rc = raftlog_open(path_in(node, "log.db", path), node->segments,
                           &node->log, head);
+    }
+    if (rc == 0) {
+        rc = raftlog_extend(node->log, LOG_WAL_BYTES);
     }
     if (rc == 0) {
         rc = tree_open(path_in(node, "tree.db", path), node->segments,

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,41 @@ int db_wal_fd(struct db *db)
     }
     sqlite3_free(name);
     return db->wal_fd;
+}
+
+static int write_zeros(int fd, uint64_t from, uint64_t to)
+{
+    static const uint8_t zeros[64 * 1024];
+    while (from < to) {
+        size_t size = to - from < sizeof(zeros) ? to - from : sizeof(zeros);
+        ssize_t wrote = pwrite(fd, zeros, size, (off_t)from);
+        if (wrote < 0) {
+            return errno == ENOSPC || errno == EDQUOT ? 0 : -1;
+        }
+        from += (uint64_t)wrote;
+    }
+    return fdatasync(fd);
+}
+
+int db_extend_wal(struct db *db, uint64_t size)
+{
+    struct stat st;
+    if (db_wal_fd(db) < 0) {
+        return STORE_IO;
+    }
+    char *name = sqlite3_mprintf("%s-wal", db->path);
+    assert(name != NULL);
+    int rc = 0;
+    int fd = open(name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 ||
+        write_zeros(fd, (uint64_t)st.st_size, size) < 0) {
+        rc = store_fail_errno(errno, "%s: cannot make room", name);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    sqlite3_free(name);
+    return rc;
 }
 
 int db_checkpoint(struct db *db)

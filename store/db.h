@@ -52,6 +52,11 @@ int db_commit(struct db *db);
 int db_rollback(struct db *db);
 /* fd of the WAL file; -1 with an error when it cannot be opened. */
 int db_wal_fd(struct db *db);
+/* Makes the WAL file at least so large, with zeros behind what is in it, which
+ * SQLite takes for the end of the log: overwriting blocks that are there already
+ * makes each later fdatasync() about a third cheaper. For speed alone, so a full
+ * disk is no error. Before anybody writes. */
+int db_extend_wal(struct db *db, uint64_t size);
 /* Moves the WAL into the database file (passive: never waits for, never
  * blocks, the owner). For the background thread, on its own connection. */
 int db_checkpoint(struct db *db);

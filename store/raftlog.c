@@ -290,3 +290,8 @@ int raftlog_wal_fd(struct raftlog *log)
 {
     return db_wal_fd(&log->db);
 }
+
+int raftlog_extend(struct raftlog *log, uint64_t size)
+{
+    return db_extend_wal(&log->db, size);
+}

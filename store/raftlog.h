@@ -69,6 +69,8 @@ int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most);
 void raftlog_durable(struct raftlog *log, uint64_t index);
 uint64_t raftlog_last(const struct raftlog *log);
 int raftlog_wal_fd(struct raftlog *log);
+/* Before the first write: room for the syncs to come (db_extend_wal). */
+int raftlog_extend(struct raftlog *log, uint64_t size);
 /* Segments that retained rows (log and quarantine) refer to: each(arg, segment,
  * bytes). For reclaiming. */
 int raftlog_places(struct raftlog *log,

@@ -449,6 +449,24 @@ static void large_rows_are_kept_whole(void **state)
     free(bytes);
 }
 
+static void an_extended_wal_keeps_what_is_in_it(void **state)
+{
+    (void)state;
+    struct stat st;
+    assert_ok(log_world_append(&world, 1, 100));
+    assert_ok(raftlog_extend(world.log, 4 * 1024 * 1024));
+    assert_int_equal(fstat(raftlog_wal_fd(world.log), &st), 0);
+    assert_int_equal(st.st_size, 4 * 1024 * 1024);
+    assert_ok(log_world_append(&world, 1, 100));
+    log_world_close(&world);
+    assert_ok(log_world_open(&world));
+    assert_int_equal(world.head.count, 200);
+    log_world_assert_whole(&world);
+    assert_ok(raftlog_extend(world.log, 4 * 1024 * 1024)); /* it is already */
+    assert_ok(log_world_append(&world, 1, 10));
+    log_world_assert_row(&world, 210, 1);
+}
+
 static void wal_fd_holds_what_was_appended(void **state)
 {
     (void)state;
@@ -492,6 +510,7 @@ int main(void)
         TEST(inspection_cuts_nothing),
         TEST(reader_follows_a_running_node),
         TEST(large_rows_are_kept_whole),
+        TEST(an_extended_wal_keeps_what_is_in_it),
         TEST(wal_fd_holds_what_was_appended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
