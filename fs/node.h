@@ -47,6 +47,11 @@ struct digest_point {
 
 /* See fs/ops_file.c. */
 enum { KNOWN_CONTENTS = 1 << 16 };
+enum { FOREIGN_CHANGES = 1 << 14, FOREIGN_CHANGE_US = 2000000 };
+struct foreign_change { /* the last one that came from another node */
+    uint64_t ino;
+    raft_time at;
+};
 struct known_contents {
     uint64_t ino;
     int64_t ctime;
@@ -133,6 +138,7 @@ struct node {
     struct fuse_buf fuse_buffer;
     size_t reads_under_way; /* on reader threads */
     struct known_contents known[KNOWN_CONTENTS];
+    struct foreign_change foreign[FOREIGN_CHANGES];
     struct failed_lookup failed_lookups[FAILED_LOOKUPS];
     bool mounted;
 
@@ -182,6 +188,10 @@ int fuse_open(struct node *node, char why[512]);
 int fuse_start(struct node *node); /* watch the descriptor */
 void fuse_close(struct node *node);
 extern const struct fuse_lowlevel_ops fuse_operations;
+
+/* fs/ops_file.c: another node's command has changed these. */
+void ops_changed_elsewhere(struct node *node,
+                           const struct apply_change *change);
 
 /* fs/status.c: new references */
 json_t *status_json(struct node *node);

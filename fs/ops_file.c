@@ -34,11 +34,36 @@ static bool contents_are_known(struct node *node, const struct inode *inode)
     return known;
 }
 
+static struct foreign_change *foreign_change_slot(struct node *node,
+                                                  uint64_t ino)
+{
+    return &node->foreign[(ino * 0x9e3779b97f4a7c15ull) >> 32 &
+                          (FOREIGN_CHANGES - 1)];
+}
+
+/* Of two threads that learn of a change at the same moment, the kernel lets one
+ * look at the old pages while the other is still dropping them. So a file that
+ * other nodes are changing is read without pages. */
+static bool changes_elsewhere(struct node *node, uint64_t ino)
+{
+    const struct foreign_change *last = foreign_change_slot(node, ino);
+    return last->ino == ino && node_now() - last->at < FOREIGN_CHANGE_US;
+}
+
+void ops_changed_elsewhere(struct node *node, const struct apply_change *change)
+{
+    for (uint32_t i = 0; i < change->ino_count; i++) {
+        *foreign_change_slot(node, change->inos[i]) = (struct foreign_change){
+            .ino = change->inos[i], .at = node_now()};
+    }
+}
+
 static void fill_open(struct node *node, const struct inode *inode,
                       struct fuse_file_info *file)
 {
     file->keep_cache = contents_are_known(node, inode);
-    file->direct_io = (file->flags & O_APPEND) != 0;
+    file->direct_io = (file->flags & O_APPEND) != 0 ||
+                      changes_elsewhere(node, inode->ino);
     file->fh = locks_new_handle(&node->locks);
     if (file->direct_io) {
         file->fh |= FH_DIRECT;

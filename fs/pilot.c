@@ -79,6 +79,9 @@ static int pilot_apply(void *self, struct record *record,
     if (change->small_body != 0) {
         reclaim_touched(node->reclaim, change->small_body);
     }
+    if (record->origin != node->self) {
+        ops_changed_elsewhere(node, change);
+    }
     requests_granted(node, change);
     notice_ended_session(node, change);
     return remember_digest(node, record->index);
