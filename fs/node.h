@@ -60,9 +60,8 @@ struct known_contents {
 /* See fs/ops_name.c. */
 enum { FAILED_LOOKUPS = 64 };
 struct failed_lookup {
-    pid_t pid; /* 0: none */
-    uint64_t parent;
-    raft_time at;
+    uint64_t hash; /* of parent and name */
+    raft_time at;  /* 0: never */
 };
 
 struct node {

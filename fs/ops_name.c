@@ -1,11 +1,13 @@
 /* ops_name.c -- requests that look up, make and remove names. */
 #include "fs/ops.h"
 
+#include "raft/wire/hash.h"
+
 #include <errno.h>
 #include <string.h>
 
 enum {
-    FAILED_AGAIN_US = 100000,    /* the same call, not a program's next try */
+    FAILED_AGAIN_US = 50000,     /* right behind it */
     FAILED_PATIENCE_US = 200000, /* a majority that is back answers sooner */
 };
 
@@ -28,36 +30,37 @@ static void do_lookup(struct request *request, const struct hull_result *result)
 /* --- a name that could not be looked up in time ---
  *
  * When a known name cannot be looked up, the kernel forgets it and asks a second
- * time within the same call, which would then take twice op_timeout. The second
- * question gets little patience.
+ * time within the same call; and it lets callers who want the same name wait for
+ * each other. Such a call would take op_timeout twice. Who asks right behind a
+ * question that has waited in full gets little patience; the next again all.
  */
 
-static struct failed_lookup *failed_slot(struct node *node, fuse_req_t fuse)
+static struct failed_lookup *failed_slot(struct node *node, uint64_t parent,
+                                         const char *name)
 {
-    return &node->failed_lookups[(unsigned)fuse_req_ctx(fuse)->pid %
-                                 FAILED_LOOKUPS];
+    uint64_t hash = hash64((struct bytes){name, strlen(name)}, parent);
+    struct failed_lookup *slot = &node->failed_lookups[hash % FAILED_LOOKUPS];
+    if (slot->hash != hash) {
+        *slot = (struct failed_lookup){.hash = hash};
+    }
+    return slot;
 }
 
 static void lookup_failed(struct request *request, int error)
 {
-    if (error == ETIMEDOUT) {
-        *failed_slot(request->node, request->fuse) = (struct failed_lookup){
-            .pid = fuse_req_ctx(request->fuse)->pid,
-            .parent = request->ino,
-            .at = node_now(),
-        };
+    bool in_full = request->flags == 0;
+    if (error == ETIMEDOUT && in_full) {
+        failed_slot(request->node, request->ino, request->name)->at =
+            node_now();
     }
     fuse_reply_err(request->fuse, error);
 }
 
-static bool has_just_failed(struct node *node, fuse_req_t fuse, uint64_t parent)
+static bool has_just_failed(struct node *node, uint64_t parent,
+                            const char *name)
 {
-    struct failed_lookup *failed = failed_slot(node, fuse);
-    bool same = failed->pid == fuse_req_ctx(fuse)->pid &&
-                failed->parent == parent &&
-                node_now() - failed->at < FAILED_AGAIN_US;
-    *failed = (struct failed_lookup){0}; /* only the one that follows */
-    return same;
+    const struct failed_lookup *failed = failed_slot(node, parent, name);
+    return node_now() - failed->at < FAILED_AGAIN_US;
 }
 
 void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
@@ -66,7 +69,7 @@ void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     if (virtual_lookup(node, fuse, parent, name) || !ops_name_ok(fuse, name)) {
         return;
     }
-    bool again = has_just_failed(node, fuse, parent);
+    bool again = has_just_failed(node, parent, name);
     struct request *request = request_new(node, fuse, do_lookup);
     if (request == NULL) {
         return;
@@ -75,6 +78,7 @@ void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     request->name_size = strlen(name);
     memcpy(request->name, name, request->name_size);
     request->failed = lookup_failed;
+    request->flags = again;
     if (again) {
         request_read_until(request, node_now() + FAILED_PATIENCE_US);
     } else {
