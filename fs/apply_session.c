@@ -244,8 +244,9 @@ static int end_earlier(struct call *call)
 }
 
 /* The root was made with the store, on each node at another time; it gets the
- * time at which the cluster begins to be used. */
-static int date_root(struct call *call)
+ * time at which the cluster begins to be used, and whoever runs the first node
+ * owns it: so that an ordinary user can write to what he mounts. */
+static int begin_root(struct call *call)
 {
     struct inode root;
     int rc = apply_inode_get(call, TREE_ROOT, &root);
@@ -253,6 +254,8 @@ static int date_root(struct call *call)
         return rc;
     }
     root.atime = root.mtime = root.ctime = root.btime = call->now;
+    root.uid = call->command->caller.uid;
+    root.gid = call->command->caller.gid;
     return apply_inode_put(call, &root);
 }
 
@@ -273,7 +276,7 @@ int apply_session_open(struct call *call)
     }
     rc = end_earlier(call);
     if (rc == 0) {
-        rc = date_root(call);
+        rc = begin_root(call);
     }
     if (rc != 0) {
         return rc;

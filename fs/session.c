@@ -45,7 +45,10 @@ static void open_session(struct node *node)
         .op = OP_SESSION_OPEN,
         .name = {.data = name, .size = strlen(name)},
         .number = node->boot,
-        .caller = {.pid = (uint32_t)getpid(), .comm = "raftfs"},
+        .caller = {.uid = geteuid(),
+                   .gid = getegid(),
+                   .pid = (uint32_t)getpid(),
+                   .comm = "raftfs"},
     };
     if (session_submit(node, &command, keeper->open_serial, keeper,
                        node_now() + session_timeout_us(node)) == 0) {

@@ -215,15 +215,14 @@ mount_fails() { timeout 20 "$RAFTFS" mount "$D" "$1" 3>&- 4>&- </dev/null; }
         need_command setpriv
         getent passwd nobody || skip "there is no user nobody"
         as_user() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
-        chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" || true
-        if ! as_user test -x "$RAFTFS"; then
-            skip "nobody may not run $RAFTFS"
-        fi
         if ! as_user sh -c ': <>/dev/fuse' 2>/dev/null; then
             skip "nobody may not open /dev/fuse"
         fi
         HOME_DIR=$(mktemp -d /tmp/raftfs-user-XXXXXX)
         chown 65534:65534 "$HOME_DIR"
+        # The build may lie where nobody has no business.
+        cp "$RAFTFS" "$HOME_DIR/raftfs"
+        RAFTFS=$HOME_DIR/raftfs
     else
         as_user() { "$@"; }
         HOME_DIR=$(mktemp -d /tmp/raftfs-user-XXXXXX)

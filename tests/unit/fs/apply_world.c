@@ -205,7 +205,10 @@ int world_run(struct world *world, struct command command)
 uint64_t world_session(struct world *world, const char *name, uint64_t boot)
 {
     struct command command = {
-        .op = OP_SESSION_OPEN, .name = world_text(name), .number = boot};
+        .op = OP_SESSION_OPEN,
+        .caller = world->caller,
+        .name = world_text(name),
+        .number = boot};
     struct record *record = world_record(world, &command, (struct bytes){0});
     record->session = 0;
     record->origin = WORLD_NODE + strlen(name);

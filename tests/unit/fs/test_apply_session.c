@@ -132,6 +132,20 @@ static void the_first_session_dates_the_root(void **state)
     assert_int_equal(world_inode(w, TREE_ROOT).mtime, root.mtime);
 }
 
+static void who_runs_the_first_node_owns_the_root(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->caller = (struct command_caller){.uid = 1000, .gid = 100};
+    world_session(w, "first", 1);
+    w->caller = (struct command_caller){.uid = 1001, .gid = 101};
+    w->session = world_session(w, "second", 2);
+    struct inode root = world_inode(w, TREE_ROOT);
+    assert_int_equal(root.uid, 1000);
+    assert_int_equal(root.gid, 100);
+    world_free(w);
+}
+
 static void a_repeated_opening_gives_the_same_session(void **state)
 {
     struct world *w = *state;
@@ -345,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_named_by_its_record),
         TEST(the_first_session_dates_the_root),
+        cmocka_unit_test(who_runs_the_first_node_owns_the_root),
         TEST(a_repeated_command_counts_once),
         TEST(serials_may_come_in_any_order),
         TEST(an_ended_session_may_do_nothing),
