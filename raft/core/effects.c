@@ -97,6 +97,9 @@ void emit_send(struct raft *r, const struct raft_message *message,
 void emit_commit(struct raft *r)
 {
     raft_index index = r->commit;
+    if (MUTANT(EARLY_COMMIT) && r->role == RAFT_LEADER) {
+        index = grant_gate(r, index);
+    }
     if (index > r->writes.durable_index) {
         index = r->writes.durable_index;
     }

@@ -34,6 +34,7 @@ static void new_term(struct raft *r, raft_term term, node_id vote)
     assert(term > r->term);
     r->term = term;
     r->vote = vote;
+    lease_void(r);
     emit_save(r);
 }
 
@@ -128,6 +129,12 @@ void election_transfer(struct raft *r)
     }
 }
 
+/* The clock, which is not ahead: the quiet is rather too short. */
+uint64_t election_quiet(const struct raft *r)
+{
+    return r->clock > r->supported ? r->clock - r->supported : 0;
+}
+
 bool election_sticky(const struct raft *r)
 {
     if (r->role == RAFT_LEADER) {
@@ -185,6 +192,7 @@ void election_vote(struct raft *r, const struct raft_message *m)
     struct raft_message reply = message_to(r, RAFT_VOTE_REPLY, m->from);
     reply.granted = granted;
     if (granted) {
+        reply.quiet = election_quiet(r);
         election_restart_timer(r);
         emit_send(r, &reply, unless_durable(r, r->term_token));
     } else {
@@ -196,11 +204,19 @@ void election_vote(struct raft *r, const struct raft_message *m)
 void election_vote_reply(struct raft *r, const struct raft_message *m)
 {
     struct peer *peer = raft_find_peer(r, m->from);
-    if (r->role != RAFT_CANDIDATE || !m->granted || peer == NULL) {
+    if (!m->granted || peer == NULL) {
         return;
     }
     assert(m->term == r->term);
+    grant_joined(peer);
+    if (r->role == RAFT_LEADER) {
+        leader_advance(r);
+    }
+    if (r->role != RAFT_CANDIDATE) {
+        return;
+    }
     peer->vote = true;
+    peer->quiet = m->quiet;
     if (votes_won(r)) {
         become_leader(r);
     }

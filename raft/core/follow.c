@@ -49,6 +49,16 @@ static void refuse(struct raft *r, const struct raft_message *m,
     answer(r, reply, r->term_token);
 }
 
+/* Writers wait for our memory, not for our disk, as far as our lease goes. */
+static void answer_early(struct raft *r, const struct raft_message *reply)
+{
+    struct raft_message early = *reply;
+    early.match = r->writes.durable_index < r->verified
+                      ? r->writes.durable_index
+                      : r->verified;
+    answer(r, &early, r->term_token);
+}
+
 static void grant(struct raft *r, const struct raft_message *m,
                   struct raft_message *reply)
 {
@@ -57,7 +67,14 @@ static void grant(struct raft *r, const struct raft_message *m,
     if (after < r->term_token) {
         after = r->term_token;
     }
+    if (match > r->verified) {
+        r->verified = match;
+    }
     reply->granted = true;
+    reply->seen = r->verified;
+    if (r->options.lease_ask && after > r->term_token) {
+        answer_early(r, reply);
+    }
     reply->match = match;
     answer(r, reply, after);
 }
@@ -163,9 +180,11 @@ void follow_append(struct raft *r, const struct raft_event *event)
         return;
     }
     hear_leader(r, m);
+    r->supported = r->now;
     struct raft_message reply = message_to(r, RAFT_APPEND_REPLY, m->from);
     reply.sent = m->sent;
     reply.applied = r->applied;
+    lease_ask(r, &reply);
     if (!prev_agrees(r, m)) {
         if (m->prev_index <= r->commit) {
             emit_fatal(r, m->prev_index, m->from);
@@ -181,4 +200,5 @@ void follow_append(struct raft *r, const struct raft_event *event)
     }
     follow_commit(r, m);
     grant(r, m, &reply);
+    lease_take(r, m);
 }

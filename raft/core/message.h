@@ -52,6 +52,22 @@ struct raft_message {
      * without records: it only tells a commit index; no answer is wanted. */
     raft_time sent;
 
+    /* APPEND: a read lease. It answers the receiver's request and is counted
+     * from there, on the receiver's clock; worth nothing to another incarnation,
+     * or before the receiver's log agrees with ours up to `commit`. */
+    uint64_t lease_boot;   /* whose request */
+    raft_time lease_asked; /* ... made at this time */
+    uint64_t lease_us;     /* 0: no grant */
+    bool revoke;           /* give up what you have */
+
+    /* APPEND_REPLY */
+    raft_index seen;   /* our log in memory agrees with yours up to here */
+    raft_time asked;   /* a lease is wanted; our clock. 0: not */
+    raft_time dropped; /* what was asked up to this time is not used any more */
+
+    uint64_t quiet; /* VOTE_REPLY granted: us since we last acknowledged an
+                     * older term's leader, or led */
+
     /* Replies */
     bool granted;         /* PREVOTE_REPLY, VOTE_REPLY; APPEND_REPLY: matched;
                            * READ_REPLY: index is valid */

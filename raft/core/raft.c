@@ -83,6 +83,12 @@ struct raft *raft_new(const struct raft_options *options,
     read_queue_init(&r->asked);
     add_peers(r);
     r->sticky_from = r->now;
+    r->supported = MUTANT(RESTART_QUIET) ? 0 : r->now;
+#ifdef RAFT_MUTANTS
+    if (MUTANT(SURVIVE)) {
+        r->lease_until = lease_survivors[options->self % RAFT_NODES_MAX];
+    }
+#endif
     election_restart_timer(r);
     if (r->self_voter && r->voters == 1) {
         r->election_at = r->now; /* nobody else could lead */
@@ -95,6 +101,9 @@ void raft_free(struct raft *r)
     if (r == NULL) {
         return;
     }
+#ifdef RAFT_MUTANTS
+    lease_survivors[r->options.self % RAFT_NODES_MAX] = r->lease_until;
+#endif
     for (uint32_t i = 0; i < r->peer_count; i++) {
         window_release(&r->peers[i].window);
     }
@@ -119,8 +128,12 @@ void raft_set_role(struct raft *r, enum raft_role role, node_id leader)
 {
     if (r->role == RAFT_LEADER && role != RAFT_LEADER) {
         r->transfer_to = 0;
+        if (!MUTANT(EX_LEADER)) {
+            r->supported = r->now;
+        }
         reads_fail(r);
     }
+    lease_void(r);
     if (leader == 0 || leader != r->leader) {
         asked_fail(r);
     }
@@ -188,6 +201,9 @@ static void step_message(struct raft *r, const struct raft_event *event)
         return;
     }
     peer->heard = r->now;
+    if (MUTANT(HASTY_JOIN)) {
+        grant_joined(peer);
+    }
     if (ignores_vote(r, m)) {
         emit_note(r, RAFT_NOTE_VOTE_REFUSED, m->from);
         return;

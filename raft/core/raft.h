@@ -42,8 +42,12 @@ struct raft_options {
     uint32_t heartbeat_us;      /* default 100 ms */
     uint32_t election_us;       /* minimum election timeout E, default 700 ms;
                                  * timeouts are uniform in [E, 2E) */
-    uint32_t lease_us;          /* leader lease D, default 500 ms, 0: none.
-                                 * E >= D (1+rho)/(1-rho) is asserted */
+    uint32_t lease_us;          /* read lease D, default 500 ms, 0: none. The
+                                 * same on all nodes. E >= D (1+rho)/(1-rho)
+                                 * is asserted */
+    bool lease_ask;             /* want a read lease as a follower: reads need
+                                 * no message then, but writes everywhere wait
+                                 * until this node has them in memory */
     uint32_t drift_ppm;         /* rho: bound on clock rate error, 10000 */
     uint32_t append_bytes_max;  /* bytes of records in one APPEND, 1 MiB; a
                                  * single larger record still goes alone */
@@ -158,7 +162,9 @@ struct raft_peer_status {
     node_id id;
     bool voter;
     enum raft_progress_state state;
-    raft_index match, next, applied;
+    raft_index match, next, applied, seen;
+    bool holder; /* has, or may have, a read lease */
+    bool slow;   /* gets none, because its answers take too long */
     uint32_t appends_in_flight;
     raft_time heard; /* last message of the peer, 0: never */
 };
@@ -169,7 +175,12 @@ struct raft_status {
     node_id vote, leader;
     raft_index first, last, durable, commit, applied, trim;
     bool quorum_ok;      /* leader: majority in contact */
-    bool lease_valid;    /* leader: reads are answered without a round trip */
+    bool lease_valid;    /* reads are answered without a message */
+    bool deferring;      /* leader: older leaders' leases may still be valid */
+    uint32_t holders;    /* leader: peers with a read lease */
+    uint64_t leases_ended;   /* leader: ran out without being renewed */
+    uint64_t commits_gated;  /* leader: times a commit waited for a holder */
+    uint64_t quiet_elections; /* won with no older lease to wait for */
     uint32_t reads_waiting;
     uint32_t peer_count;
     struct raft_peer_status peers[RAFT_NODES_MAX];
@@ -197,6 +208,10 @@ raft_time raft_deadline(const struct raft *raft);
 
 void raft_get_status(const struct raft *raft, raft_time now,
                      struct raft_status *out);
+/* The tree may be read at `now` (read this very moment, before the tree is)
+ * without a message, but for what a record behind `applied` in our log touches.
+ */
+bool raft_may_read(const struct raft *raft, raft_time now);
 /* Term of a record of the log; 0 when it is not there. */
 raft_term raft_term_at(const struct raft *raft, raft_index index);
 

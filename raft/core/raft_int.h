@@ -2,18 +2,33 @@
  *
  * Files by idea: raft.c takes events apart, election.c decides who leads,
  * replicate.c is the leader's side of the log and follow.c the follower's,
- * readindex.c answers reads, lease.c knows how long we are certain to lead,
- * transfer.c hands over, effects.c writes the list that a step returns.
+ * readindex.c answers reads, lease.c knows how long a node may read by itself,
+ * grant.c is the leader's side of others' leases, transfer.c hands over,
+ * effects.c writes the list that a step returns.
  */
 #ifndef RAFT_CORE_RAFT_INT_H
 #define RAFT_CORE_RAFT_INT_H
 
 #include "raft/core/member.h"
+#include "raft/core/mutant.h"
 #include "raft/core/raft.h"
 #include "raft/core/readindex.h"
 #include "raft/core/tail.h"
 #include "raft/core/window.h"
 #include "raft/core/writes.h"
+
+/* What a leader knows of one peer's read lease; see grant.c. */
+struct grant {
+    uint64_t boot;     /* the incarnation that we believe; 0: none yet */
+    raft_time since;   /* when we first heard it in this term */
+    raft_index seen;   /* equal to our log in its memory; never below match */
+    raft_time asked;   /* its newest request, by its clock */
+    raft_time granted; /* the newest request that we granted */
+    raft_time hold;    /* until then it may read, by our clock; 0: no lease */
+    bool joined;       /* it is in our term, so it has no older lease */
+    uint32_t latency;  /* us; smoothed time until it answers */
+    bool slow;
+};
 
 struct peer {
     node_id id;
@@ -21,6 +36,7 @@ struct peer {
     uint64_t boot;   /* its incarnation, 0: not heard yet */
     raft_time heard; /* its last message, 0: never */
     bool vote;       /* it granted our current pre-vote or vote */
+    uint64_t quiet;  /* ... and had not acknowledged a leader for so long */
 
     /* What we know as leader of this term.
      *
@@ -42,6 +58,7 @@ struct peer {
     raft_time moved;    /* the window's last progress, or its first APPEND */
     bool noted;         /* NEEDS_SNAPSHOT was said */
     struct window window;
+    struct grant grant;
 };
 
 struct raft {
@@ -72,6 +89,12 @@ struct raft {
     node_id leader;        /* 0: unknown */
     raft_time sticky_from; /* when a leader with a quorum was last heard */
     raft_time election_at; /* when a follower or candidate loses patience */
+    raft_time supported;   /* when we last answered an APPEND, or led */
+
+    /* Follower, in this term: */
+    raft_index verified;   /* equal to the leader's log up to here */
+    raft_time lease_until; /* 0: no lease */
+    raft_time lease_floor; /* grants of requests up to here are not taken */
 
     /* Candidate and leader */
     raft_time campaign_at; /* when this term's campaign began */
@@ -81,17 +104,16 @@ struct raft {
     raft_index term_start; /* our TERM_START record */
     raft_time led_since;
     raft_time heartbeat_at;
-    raft_time vouched_since; /* every APPEND sent from here on says
-                              * quorum_ok, so its receivers are sticky */
     node_id transfer_to;     /* 0: no transfer under way */
     raft_time transfer_until;
-    bool lease_off;          /* a TIMEOUT_NOW of this term may be anywhere:
-                              * somebody may ignore stickiness */
+    raft_time defer_until;   /* leases of older terms may last so long */
+    bool gated;              /* a majority has more than holders let commit */
     struct read_queue reads; /* leader: not confirmed yet */
     raft_time read_round;    /* last heartbeats sent for the sake of reads */
     struct read_queue asked; /* follower: sent to the leader */
     uint64_t wire_id;        /* of our last READ message */
 
+    uint64_t leases_ended, commits_gated, quiet_elections;
     struct raft_effects *out; /* borrowed for the step */
 };
 
@@ -141,6 +163,8 @@ void election_prevote_reply(struct raft *r, const struct raft_message *m);
 bool election_sticky(const struct raft *r);
 void election_vote(struct raft *r, const struct raft_message *m);
 void election_vote_reply(struct raft *r, const struct raft_message *m);
+/* For how long we have supported no leader. */
+uint64_t election_quiet(const struct raft *r);
 /* Counts the own vote once it is on disk. */
 void election_durable(struct raft *r);
 
@@ -179,7 +203,35 @@ bool leader_settled(const struct raft *r);
 bool leader_quorum_ok(const struct raft *r);
 /* When the leader steps down if it hears nothing more. */
 raft_time leader_patience(const struct raft *r);
+/* A leader's own: until then nobody else can have committed anything. */
+raft_time lease_end(const struct raft *r);
 bool lease_valid(const struct raft *r);
+/* The longest time that `us` can take by another clock, and the shortest. */
+uint64_t lease_stretch(const struct raft *r, uint64_t us);
+uint64_t lease_shrink(const struct raft *r, uint64_t us);
+/* A follower's. */
+void lease_ask(const struct raft *r, struct raft_message *reply);
+void lease_take(struct raft *r, const struct raft_message *m);
+/* Gives it up, also what is on its way. */
+void lease_drop(struct raft *r);
+/* It was another leader's, or another role's. */
+void lease_void(struct raft *r);
+
+/* grant.c */
+/* A new leader; peers' votes still say how quiet they were. */
+void grant_start(struct raft *r);
+void grant_fill(struct raft *r, struct peer *peer, struct raft_message *m);
+/* A message of our term: whatever the peer held of older ones is void. */
+void grant_joined(struct peer *peer);
+/* Before the answer changes peer->acked. */
+void grant_reply(struct raft *r, struct peer *peer,
+                 const struct raft_message *m);
+/* How far of what a majority has `reached` may be committed. */
+raft_index grant_gate(struct raft *r, raft_index reached);
+/* When a commit that waits for leases may go on; UINT64_MAX: none does. */
+raft_time grant_deadline(const struct raft *r);
+bool grant_deferring(const struct raft *r);
+bool grant_holds(const struct raft *r, const struct peer *peer);
 
 /* transfer.c */
 int transfer_start(struct raft *r, node_id target);

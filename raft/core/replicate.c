@@ -26,9 +26,7 @@ static void send_append(struct raft *r, struct peer *peer, raft_index prev,
     m.quorum_ok = leader_quorum_ok(r);
     m.trim = r->trim;
     m.sent = answer ? r->now : 0;
-    if (!m.quorum_ok) {
-        r->vouched_since = r->now + 1;
-    }
+    grant_fill(r, peer, &m);
     emit_send(r, &m, 0);
     raft_index told = prev + count < r->commit ? prev + count : r->commit;
     if (told > peer->told) {
@@ -181,10 +179,9 @@ void leader_start(struct raft *r)
     raft_index last = tail_last_index(&r->tail);
     r->term_start = last + 1;
     r->led_since = r->now;
-    r->vouched_since = r->now;
     r->transfer_to = 0;
-    r->lease_off = false;
     r->read_round = 0;
+    grant_start(r);
     for (uint32_t i = 0; i < r->peer_count; i++) {
         struct peer *peer = &r->peers[i];
         peer->match = 0;
@@ -216,6 +213,11 @@ void leader_advance(struct raft *r)
         }
     }
     raft_index reached = quorum_reached(matches, count);
+    r->gated = r->gated && reached > r->commit;
+    bool hasty = MUTANT(EARLY_COMMIT) && !grant_deferring(r);
+    if (reached > r->commit && !hasty) {
+        reached = grant_gate(r, reached);
+    }
     if (reached > r->commit && tail_term(&r->tail, reached) == r->term) {
         r->commit = reached;
     }
@@ -249,6 +251,9 @@ static void peer_matched(struct raft *r, struct peer *peer, raft_index match)
     if (match > peer->match) {
         peer->match = match;
         peer->moved = r->now;
+    }
+    if (match > peer->grant.seen) {
+        peer->grant.seen = match;
     }
     window_free_to(&peer->window, peer->match);
     if (peer->state != RAFT_REPLICATE && peer->match >= r->tail.base_index) {
@@ -291,9 +296,12 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
         return;
     }
     assert(m->term == r->term);
-    if (m->sent > r->now || m->match > tail_last_index(&r->tail)) {
+    if (m->sent > r->now || m->match > tail_last_index(&r->tail) ||
+        m->seen > tail_last_index(&r->tail)) {
         return; /* not an answer to anything we said */
     }
+    grant_joined(peer);
+    grant_reply(r, peer, m);
     bool overtaken = m->sent < peer->acked;
     if (!overtaken) {
         peer->acked = m->sent;
@@ -352,7 +360,7 @@ void leader_time(struct raft *r)
     for (uint32_t i = 0; i < r->peer_count; i++) {
         retry_stalled(r, &r->peers[i]);
     }
-    replicate_all(r);
+    leader_advance(r);
 }
 
 static raft_time peer_deadline(const struct raft *r, const struct peer *peer)
@@ -384,5 +392,6 @@ raft_time leader_deadline(const struct raft *r)
             due = at;
         }
     }
-    return due;
+    raft_time gate = grant_deadline(r);
+    return gate < due ? gate : due;
 }

@@ -10,6 +10,8 @@ static struct raft_peer_status peer_status(const struct peer *peer)
         .match = peer->match,
         .next = peer->next,
         .applied = peer->applied,
+        .seen = peer->grant.seen,
+        .slow = peer->grant.slow,
         .appends_in_flight = peer->window.count,
         .heard = peer->heard,
     };
@@ -22,6 +24,9 @@ void raft_get_status(const struct raft *r, raft_time now,
     struct raft view = *r;
     if (view.now < now) {
         view.now = now;
+    }
+    if (view.clock < now) {
+        view.clock = now;
     }
     bool leads = r->role == RAFT_LEADER;
     *out = (struct raft_status){
@@ -36,11 +41,17 @@ void raft_get_status(const struct raft *r, raft_time now,
         .applied = r->applied,
         .trim = r->trim < r->applied ? r->trim : r->applied,
         .quorum_ok = leads && leader_quorum_ok(&view),
-        .lease_valid = leader_settled(&view) && lease_valid(&view),
+        .lease_valid = raft_may_read(r, view.now),
+        .deferring = leads && grant_deferring(&view),
+        .leases_ended = r->leases_ended,
+        .commits_gated = r->commits_gated,
+        .quiet_elections = r->quiet_elections,
         .reads_waiting = r->reads.count + r->asked.count,
         .peer_count = r->peer_count,
     };
     for (uint32_t i = 0; i < r->peer_count; i++) {
         out->peers[i] = peer_status(&r->peers[i]);
+        out->peers[i].holder = leads && grant_holds(&view, &r->peers[i]);
+        out->holders += out->peers[i].holder;
     }
 }

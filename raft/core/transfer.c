@@ -2,9 +2,8 @@
  *
  * The leader takes no more records, waits until the target has all of its log,
  * and tells it to campaign at once. If that does not lead to a new leader
- * within an election timeout, the leader goes on as before; but in this term it
- * never again reads under its lease, because the TIMEOUT_NOW may still arrive,
- * and voters do not hold on to a leader against the candidate it makes.
+ * within an election timeout, the leader goes on as before. Reads under leases go
+ * on all the while: should the target win, it waits until they have ended.
  */
 #include "raft/core/raft_int.h"
 
@@ -47,7 +46,6 @@ void transfer_progress(struct raft *r, const struct peer *peer)
     /* Said again with every answer: the first may have been lost. */
     struct raft_message message = message_to(r, RAFT_TIMEOUT_NOW, peer->id);
     emit_send(r, &message, 0);
-    r->lease_off = true;
 }
 
 void transfer_expire(struct raft *r)

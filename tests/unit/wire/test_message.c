@@ -39,7 +39,8 @@ static const struct raft_message samples[] = {
      .to = 11,
      .term = 5,
      .boot = 78,
-     .granted = true},
+     .granted = true,
+     .quiet = 750000},
     {.type = RAFT_APPEND,
      .from = 11,
      .to = 12,
@@ -52,6 +53,10 @@ static const struct raft_message samples[] = {
      .quorum_ok = true,
      .trim = 50,
      .sent = 123456789,
+     .lease_boot = 78,
+     .lease_asked = 987654321,
+     .lease_us = 480000,
+     .revoke = true,
      .count = 2},
     {.type = RAFT_APPEND_REPLY,
      .from = 12,
@@ -63,6 +68,9 @@ static const struct raft_message samples[] = {
      .hint = 90,
      .hint_term = 3,
      .applied = 98,
+     .seen = 104,
+     .asked = 987654321,
+     .dropped = 987650000,
      .sent = 123456789},
     {.type = RAFT_READ,
      .from = 12,
@@ -156,6 +164,10 @@ static void assert_same(const struct raft_message *a,
     assert_int_equal(a->granted, b->granted);
     assert_true(a->match == b->match && a->hint == b->hint);
     assert_true(a->hint_term == b->hint_term && a->applied == b->applied);
+    assert_true(a->lease_boot == b->lease_boot && a->lease_us == b->lease_us);
+    assert_true(a->lease_asked == b->lease_asked && a->revoke == b->revoke);
+    assert_true(a->seen == b->seen && a->asked == b->asked);
+    assert_true(a->dropped == b->dropped && a->quiet == b->quiet);
     assert_true(a->read_id == b->read_id && a->read_index == b->read_index);
 }
 
