@@ -90,8 +90,12 @@ static int move_out(struct reclaim *reclaim, uint64_t id)
     return rc < 0 ? rc : end;
 }
 
-static int unlink_dead(struct reclaim *reclaim, const struct look *look)
+static int unlink_dead(struct reclaim *reclaim, struct look *look)
 {
+    if (look->dead_count > 0 && segments_pinned(reclaim->segments)) {
+        reclaim->left_over += look->dead_count; /* look again, later */
+        look->dead_count = 0;
+    }
     if (look->dead_count == 0) {
         return 0;
     }

@@ -275,6 +275,22 @@ void segments_each(struct segments *segments,
     free(list);
 }
 
+void segments_pin(struct segments *segments)
+{
+    segments->pins++;
+}
+
+void segments_unpin(struct segments *segments)
+{
+    unsigned before = segments->pins--;
+    assert(before > 0);
+}
+
+bool segments_pinned(const struct segments *segments)
+{
+    return segments->pins > 0;
+}
+
 /* Takes the file out of the table. Returns it when nobody holds it; else the
  * last put frees it. */
 static struct segment_file *take_out(struct segments *segments, uint64_t id)

@@ -68,6 +68,13 @@ void segments_each(struct segments *segments,
                    void (*each)(void *arg, uint64_t id, uint64_t bytes,
                                 bool writing),
                    void *arg);
+/* While anybody holds a pin, no segment is unlinked because it is dead: a copy of
+ * the tree may refer to it, older or newer than the tree itself. A pin is taken
+ * before such a copy is made; who unlinks asks after having found a segment
+ * dead. */
+void segments_pin(struct segments *segments);
+void segments_unpin(struct segments *segments);
+bool segments_pinned(const struct segments *segments);
 /* Unlinks the file; its fd closes with the last put. STORE_INVALID while it is
  * open for writing (which it is until its last sync was reported). */
 int segments_remove(struct segments *segments, uint64_t id);

@@ -49,6 +49,7 @@ struct segments {
     unsigned open_fds;
     /* changed under lock, read without */
     _Atomic uint64_t bytes;
+    _Atomic unsigned pins;
 };
 
 /* --- the table (segment.c) --- */

@@ -16,7 +16,7 @@ static const char *path_of(const struct world *world, const char *name)
     return path;
 }
 
-static void open_all(struct world *world)
+void world_open(struct world *world)
 {
     int rc = segments_open(path_of(world, "segments"), &world->segments);
     assert_int_equal(rc, 0);
@@ -28,7 +28,7 @@ static void open_all(struct world *world)
     assert_int_equal(rc, 0);
 }
 
-static void close_all(struct world *world)
+void world_close(struct world *world)
 {
     apply_close(world->apply);
     tree_close(world->tree);
@@ -45,7 +45,7 @@ struct world *world_new(void)
              base != NULL ? base : "/tmp");
     assert_non_null(mkdtemp(world->dir));
     assert_int_equal(tree_create(path_of(world, "tree.db"), 4711), 0);
-    open_all(world);
+    world_open(world);
     world->time_ns = 1700000000ull * 1000000000ull;
     return world;
 }
@@ -75,7 +75,7 @@ uint64_t world_random(uint64_t *state, uint64_t bound)
 
 void world_free(struct world *world)
 {
-    close_all(world);
+    world_close(world);
     for (size_t i = 0; i < world->record_count; i++) {
         record_unref(world->records[i]);
     }
@@ -108,8 +108,8 @@ void world_commit(struct world *world)
 
 void world_reopen(struct world *world)
 {
-    close_all(world);
-    open_all(world);
+    world_close(world);
+    world_open(world);
 }
 
 static void complain(void *arg, const char *text)

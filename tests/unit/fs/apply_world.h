@@ -49,6 +49,8 @@ void world_free(struct world *world);
 /* Closes and opens everything again: what was not committed is lost. */
 void world_commit(struct world *world);
 void world_reopen(struct world *world);
+void world_close(struct world *world);
+void world_open(struct world *world);
 void world_check(struct world *world);      /* tree_check(), and no complaint */
 uint64_t world_digest(struct world *world); /* after a flush */
 
