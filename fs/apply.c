@@ -164,6 +164,11 @@ static int apply_any(struct apply *apply, const struct record *record,
     if (rc == 0 && record->code == RECORD_COMMAND) {
         rc = apply_command(apply, record, result);
     }
+    if (rc == 0 && record->code == RECORD_CONFIG) {
+        rc = tree_config_put(
+            apply->tree, record->index,
+            (struct view){record->body.data, record->body.size});
+    }
     if (rc == 0 && result->error != 0) {
         rc = tree_result_put(apply->tree, record->index, result->error);
     }

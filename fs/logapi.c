@@ -204,10 +204,10 @@ int logapi_boot(struct node *node, const struct log_head *head)
         .terms = head->terms,
         .sizes = head->sizes,
     };
-    boot.members.count = node->config.node_count;
-    for (uint32_t i = 0; i < node->config.node_count; i++) {
-        boot.members.list[i] = (struct raft_member){
-            .id = node->config.nodes[i].id, .voter = true};
+    struct raft_config *configs;
+    rc = members_boot(node, head, &boot, &configs);
+    if (rc < 0) {
+        goto out;
     }
     struct hull_options options;
     hull_options_default(&options);
@@ -219,5 +219,7 @@ int logapi_boot(struct node *node, const struct log_head *head)
     options.raft.lease_us = node->config.lease_ms * 1000;
     node->hull = hull_new(&options, &boot, time_ns, &node->pilot,
                           &node->log_api);
-    return 0;
+out:
+    free(configs);
+    return rc;
 }

@@ -390,7 +390,7 @@ static void on_transport_note(void *self, const char *severity,
                 : strcmp(severity, "warn") == 0 ? LOG_WARN
                                                 : LOG_INFO;
     log_event(level, code, "peer=%s text=\"%s\"",
-              peer == 0 ? "-" : config_node_name(&node->config, peer), text);
+              peer == 0 ? "-" : members_name(node, peer), text);
 }
 
 static int open_transport(struct node *node, char why[512])

@@ -16,6 +16,7 @@
 #include "fs/apply.h"
 #include "fs/daemon.h"
 #include "fs/locks.h"
+#include "fs/members.h"
 #include "fs/openfiles.h"
 #include "fs/session.h"
 #include "raft/hull/hull.h"
@@ -116,6 +117,8 @@ struct node {
     raft_term term;
     node_id leader;
     raft_time leader_since, leaderless_since;
+    struct raft_config members, members_committed; /* in force; for certain */
+    struct member_requests member_requests;
     bool faulted;
     char fault_pending[256]; /* not yet told to the hull */
 

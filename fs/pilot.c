@@ -162,7 +162,7 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
         node->role == RAFT_LEADER) {
         log_event(LOG_INFO, "role", "role=%s term=%" PRIu64 " leader=%s",
                   role_name(role), term,
-                  leader == 0 ? "-" : config_node_name(&node->config, leader));
+                  leader == 0 ? "-" : members_name(node, leader));
     }
     node->role = role;
     node->term = term;
@@ -179,7 +179,7 @@ static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
 {
     struct node *node = self;
     log_event(LOG_ERROR, "peer cannot sync", "node=%s index=%" PRIu64 " code=%d",
-              config_node_name(&node->config, peer), index, code);
+              members_name(node, peer), index, code);
 }
 
 static void pilot_note(void *self, const struct hull_note *note)
@@ -190,7 +190,7 @@ static void pilot_note(void *self, const struct hull_note *note)
     log_event(levels[note->severity], note->code,
               "peer=%s term=%" PRIu64 " index=%" PRIu64 " text=\"%s\"",
               note->peer == 0 ? "-"
-                              : config_node_name(&node->config, note->peer),
+                              : members_name(node, note->peer),
               note->term, note->index, note->text);
     if (strcmp(note->code, "fault") == 0) {
         node->faulted = true;
@@ -218,6 +218,8 @@ void pilot_fill(struct node *node)
         .send = pilot_send,
         .notice = pilot_notice,
         .role = pilot_role,
+        .members = members_changed,
+        .changed = members_answered,
         .cannot_sync = pilot_cannot_sync,
         .note = pilot_note,
         .wall_ns = pilot_wall_ns,

@@ -202,5 +202,6 @@ void session_tick(struct node *node)
     send_alive(node);
     if (hull_is_leader(node->hull)) {
         session_lead_tick(node);
+        members_tick(node);
     }
 }

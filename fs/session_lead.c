@@ -99,7 +99,7 @@ static void compare_digest(struct node *node, struct session_report *report,
         log_event(LOG_ERROR, "state digests differ",
                   "node=%s index=%" PRIu64 " ours=%016" PRIx64
                   " theirs=%016" PRIx64,
-                  config_node_name(&node->config, report->node), index, ours,
+                  members_name(node, report->node), index, ours,
                   digest);
         report->differs = index;
         report->differs_since = node_now();

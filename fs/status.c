@@ -95,7 +95,7 @@ static json_t *peer_json(struct node *node, const struct config_node *peer,
     json_object_set_new(
         out, "via",
         link.via != 0 && link.via != peer->id
-            ? json_string(config_node_name(&node->config, link.via))
+            ? json_string(members_name(node, link.via))
             : json_null());
     json_object_set_new(out, "why", json_string(link.why));
     set_number(out, "frames_sent", link.frames_sent);
@@ -230,7 +230,7 @@ static void set_raft(struct node *node, json_t *out,
     json_object_set_new(
         out, "leader",
         leader == 0 ? json_null()
-                    : json_string(config_node_name(&node->config, leader)));
+                    : json_string(members_name(node, leader)));
     set_number(out, "first", raft->first);
     set_number(out, "last", raft->last);
     set_number(out, "durable", raft->durable);
@@ -335,6 +335,15 @@ json_t *node_control(void *arg, const json_t *request)
     }
     if (strcmp(command, "status") == 0) {
         return status_json(node);
+    }
+    if (strcmp(command, "members") == 0) {
+        return members_json(node);
+    }
+    if (strcmp(command, "change") == 0) {
+        return members_control_change(node, request);
+    }
+    if (strcmp(command, "change-result") == 0) {
+        return members_control_result(node, request);
     }
     if (strcmp(command, "locks") == 0) {
         return locks_json(node);

@@ -70,7 +70,7 @@ static char *text_leader(struct node *node)
     if (leader == 0) {
         return duplicate("");
     }
-    snprintf(text, sizeof text, "%s\n", config_node_name(&node->config, leader));
+    snprintf(text, sizeof text, "%s\n", members_name(node, leader));
     return duplicate(text);
 }
 

@@ -17,7 +17,7 @@
  * Tables: inodes, orphans (those with nlink 0), dentries(parent, name -> ino,
  * type, cookie), symlinks, extents(body, offset -> size, segment, position, skip,
  * payload, inline bytes), xattrs(ino, name -> value), sessions, locks(ino, id),
- * results, purge, meta.
+ * results, purge, config, meta.
  *
  * Thread: loop; the background thread reads through its own connection.
  * Memory: names and views are valid until the next call on the tree.
@@ -207,6 +207,12 @@ int tree_locks_of_owner(struct tree *tree, uint64_t session, uint64_t owner,
 int tree_locks_all(struct tree *tree, struct tree_locks *out);
 void tree_locks_append(struct tree_locks *locks, const struct tree_lock *lock);
 void tree_locks_release(struct tree_locks *locks);
+
+/* The committed configuration of the cluster, as bytes of the caller, and the
+ * index of its record. Not part of the digest. get: 1, and *out is replaced; 0:
+ * there is none. */
+int tree_config_put(struct tree *tree, uint64_t index, struct view body);
+int tree_config_get(struct tree *tree, uint64_t *index, struct blob *out);
 
 /* Errors of applied records, for `raftfs log` (not part of the digest); a record
  * without a row succeeded. Rows below the log's start are dropped. */

@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 
 enum {
-    TREE_FORMAT = 1,
+    TREE_FORMAT = 2,
     TREE_INODES_CACHED = 4096, /* a power of 2; about 650 KiB */
     TREE_TAILS_CACHED = 64,    /* likewise; bodies being appended to */
     /* Appended bytes join the inline extent before them up to this size: above
@@ -79,6 +79,8 @@ enum tree_statement {
     TREE_LOCKS_OF_SESSION,
     TREE_LOCKS_OF_OWNER,
     TREE_LOCKS,
+    TREE_CONFIG_PUT,
+    TREE_CONFIG_GET,
     TREE_RESULT_PUT,
     TREE_RESULTS_TRIM,
     TREE_PURGE_ADD,

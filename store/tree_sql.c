@@ -29,6 +29,7 @@ const char tree_schema[] =
     " waits INTEGER, start INTEGER, last INTEGER, since INTEGER,"
     " pid INTEGER, comm BLOB, PRIMARY KEY(ino, id)) WITHOUT ROWID;"
     "CREATE INDEX locks_owner ON locks(session, owner);"
+    "CREATE TABLE config(id INTEGER PRIMARY KEY, idx INTEGER, body BLOB);"
     "CREATE TABLE results(idx INTEGER PRIMARY KEY, error INTEGER);"
     "CREATE TABLE purge(body INTEGER PRIMARY KEY);";
 
@@ -104,6 +105,8 @@ const char *const tree_sql[TREE_STATEMENTS] = {
     [TREE_LOCKS_OF_OWNER] = "SELECT * FROM locks WHERE session=?1 AND owner=?2"
                             " ORDER BY ino, id",
     [TREE_LOCKS] = "SELECT * FROM locks ORDER BY ino, id",
+    [TREE_CONFIG_PUT] = "INSERT OR REPLACE INTO config VALUES(1, ?1, ?2)",
+    [TREE_CONFIG_GET] = "SELECT idx, body FROM config WHERE id=1",
     [TREE_RESULT_PUT] = "INSERT OR REPLACE INTO results VALUES(?1, ?2)",
     [TREE_RESULTS_TRIM] = "DELETE FROM results WHERE idx<=?1",
     [TREE_PURGE_ADD] = "INSERT OR IGNORE INTO purge VALUES(?1)",

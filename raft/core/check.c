@@ -95,6 +95,38 @@ static void check_role(const struct raft *r)
     CHECK(r, r->sticky_from <= r->now, "nothing was heard in the future");
 }
 
+/* Two majorities in a row have a node in common; what is older than the log may
+ * be anything. */
+static void check_configs(const struct raft *r)
+{
+    const struct configs *c = &r->configs;
+    for (size_t i = 1; i < c->count; i++) {
+        const struct raft_config *a = &c->list[i - 1];
+        const struct raft_config *b = &c->list[i];
+        CHECK(r, a->index < b->index, "configurations stand in order");
+        CHECK(r, b->index <= tail_last_index(&r->tail),
+              "a configuration in force is in the log");
+        CHECK(r, i == 1 || a->index > r->commit,
+              "only the oldest configuration is committed");
+        CHECK(r,
+              a->index == 0 || member_lists_adjacent(&a->members, &b->members),
+              "one voter comes or goes at a time");
+    }
+    CHECK(r, r->voters == member_voters(&configs_latest(c)->members),
+          "the latest configuration is in force");
+    CHECK(r,
+          r->self_voter == member_is_voter(&configs_latest(c)->members,
+                                           r->options.self),
+          "we vote when the latest configuration says so");
+    uint32_t voters = r->self_voter ? 1 : 0;
+    for (uint32_t i = 0; i < r->peer_count; i++) {
+        const struct peer *peer = &r->peers[i];
+        voters += peer->voter ? 1 : 0;
+        CHECK(r, !peer->leaving || !peer->voter, "who leaves does not vote");
+    }
+    CHECK(r, voters == r->voters, "the peers are those of the configuration");
+}
+
 static void check_reads(const struct raft *r)
 {
     CHECK(r, r->role == RAFT_LEADER || r->reads.count == 0,
@@ -162,6 +194,7 @@ void raft_check(const struct raft *r)
     check_log(r);
     check_writes(r);
     check_role(r);
+    check_configs(r);
     check_reads(r);
     if (r->role == RAFT_LEADER) {
         check_leader(r);

@@ -69,8 +69,8 @@ void emit_truncate(struct raft *r, raft_index from)
     effect->token = writes_truncate(&r->writes, from);
 }
 
-void emit_append(struct raft *r, raft_index first, enum raft_source source,
-                 uint32_t skip)
+struct raft_effect *emit_append(struct raft *r, raft_index first,
+                                enum raft_source source, uint32_t skip)
 {
     raft_index last = tail_last_index(&r->tail);
     assert(first <= last);
@@ -81,6 +81,10 @@ void emit_append(struct raft *r, raft_index first, enum raft_source source,
     effect->skip = skip;
     effect->term = source == RAFT_FROM_MESSAGE ? 0 : r->term;
     effect->token = writes_append(&r->writes, last);
+    if (source == RAFT_FROM_CORE) {
+        effect->code = RECORD_TERM_START;
+    }
+    return effect;
 }
 
 void emit_send(struct raft *r, const struct raft_message *message,
@@ -128,6 +132,11 @@ void emit_role(struct raft *r)
     effect->role = r->role;
     effect->term = r->term;
     effect->leader = r->leader;
+}
+
+void emit_members(struct raft *r)
+{
+    emit(r, RAFT_DO_MEMBERS);
 }
 
 struct raft_effect *emit_note(struct raft *r, enum raft_note_code note,

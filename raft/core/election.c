@@ -12,6 +12,8 @@
 
 #include <assert.h>
 
+enum { PATIENCE_PERCENT_MAX = 100 }; /* of an election timeout, added */
+
 /* splitmix64 */
 static uint64_t next_random(struct raft *r)
 {
@@ -26,6 +28,14 @@ void election_restart_timer(struct raft *r)
 {
     raft_time timeout = r->options.election_us;
     timeout += next_random(r) % r->options.election_us;
+    if (r->priority < r->priority_best) {
+        /* Those who are preferred shall be the first to try. */
+        uint32_t behind = r->priority_best - r->priority;
+        timeout += (raft_time)r->options.election_us *
+                   (behind < PATIENCE_PERCENT_MAX ? behind
+                                                  : PATIENCE_PERCENT_MAX) /
+                   100;
+    }
     r->election_at = r->now + timeout;
 }
 
@@ -115,16 +125,26 @@ static void become_leader(struct raft *r)
     leader_start(r);
 }
 
+/* The floor protects against a cluster that was shrunk by mistake; it makes
+ * elections rarer, never easier. */
+static bool may_run(const struct raft *r)
+{
+    return r->self_voter &&
+           r->voters >= configs_latest(&r->configs)->members.min_voters;
+}
+
 void election_timeout(struct raft *r)
 {
-    if (r->self_voter) {
+    if (may_run(r)) {
         become_precandidate(r);
+    } else {
+        election_restart_timer(r);
     }
 }
 
 void election_transfer(struct raft *r)
 {
-    if (r->self_voter && r->role == RAFT_FOLLOWER) {
+    if (may_run(r) && r->role == RAFT_FOLLOWER) {
         become_candidate(r, true);
     }
 }
@@ -155,6 +175,9 @@ static bool up_to_date(const struct raft *r, const struct raft_message *m)
 
 void election_prevote(struct raft *r, const struct raft_message *m)
 {
+    if (r->removed) {
+        return; /* nobody counts on us any more */
+    }
     bool granted = m->term > r->term && !election_sticky(r) && up_to_date(r, m);
     struct raft_message reply = message_to(r, RAFT_PREVOTE_REPLY, m->from);
     reply.granted = granted;
@@ -180,6 +203,9 @@ void election_prevote_reply(struct raft *r, const struct raft_message *m)
 void election_vote(struct raft *r, const struct raft_message *m)
 {
     assert(m->term == r->term);
+    if (r->removed) {
+        return;
+    }
     bool free = r->vote == 0 && r->leader == 0;
     bool granted = (free || r->vote == m->from) && up_to_date(r, m);
     if (granted && r->vote == 0) {

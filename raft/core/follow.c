@@ -115,6 +115,17 @@ static void cut(struct raft *r, raft_index from)
     emit_undo(r, from, last);
     emit_truncate(r, from);
     tail_truncate(&r->tail, from);
+    config_truncate(r, from);
+}
+
+static void take_configs(struct raft *r, const struct raft_event *event,
+                         raft_index from)
+{
+    for (size_t i = 0; i < event->config_count; i++) {
+        if (event->configs[i].index >= from) {
+            config_append(r, &event->configs[i]);
+        }
+    }
 }
 
 /* False: the records contradict committed ones. */
@@ -137,6 +148,7 @@ static bool take_records(struct raft *r, const struct raft_event *event)
         tail_append(&r->tail, event->terms[i], event->sizes[i]);
     }
     emit_append(r, from, RAFT_FROM_MESSAGE, skip);
+    take_configs(r, event, from);
     return true;
 }
 

@@ -84,7 +84,7 @@ static bool may_grant(const struct raft *r, const struct peer *peer,
     const struct grant *g = &peer->grant;
     bool complete = g->seen >= r->commit || MUTANT(NO_MATCH);
     return leader_settled(r) && g->boot != 0 && g->asked > g->granted &&
-           complete && !g->slow && r->now < end;
+           complete && !g->slow && !peer->leaving && r->now < end;
 }
 
 /* The clock counts, not `now`, which may be ahead of it. */
@@ -105,7 +105,7 @@ void grant_fill(struct raft *r, struct peer *peer, struct raft_message *m)
 {
     struct grant *g = &peer->grant;
     raft_time end = lease_end(r);
-    if (g->slow && grant_holds(r, peer)) {
+    if ((g->slow || peer->leaving) && grant_holds(r, peer)) {
         revoke(peer, m);
     }
     if (!may_grant(r, peer, end)) {
@@ -152,7 +152,7 @@ static bool is_current(struct raft *r, struct peer *peer,
 
 static uint32_t median_latency(const struct raft *r)
 {
-    uint32_t sorted[RAFT_NODES_MAX] = {0};
+    uint32_t sorted[RAFT_PEERS_MAX] = {0};
     for (uint32_t i = 0; i < r->peer_count; i++) {
         uint32_t at = i;
         uint32_t latency = r->peers[i].grant.latency;

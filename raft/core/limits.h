@@ -11,6 +11,8 @@ enum {
 
     /* Encoded size of a TERM_START record, as far as flow control cares. */
     RAFT_TERM_START_SIZE = 128,
+    /* Likewise of a CONFIG record: what sixteen members may need. */
+    RAFT_CONFIG_SIZE = 6 * 1024,
 };
 
 #endif

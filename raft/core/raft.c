@@ -35,23 +35,6 @@ static void check_options(const struct raft_options *o)
            (uint64_t)o->lease_us * (1000000 + o->drift_ppm));
 }
 
-static void add_peers(struct raft *r)
-{
-    for (uint32_t i = 0; i < r->members.count; i++) {
-        const struct raft_member *member = &r->members.list[i];
-        if (member->id == r->options.self) {
-            continue;
-        }
-        struct peer *peer = &r->peers[r->peer_count];
-        r->peer_count++;
-        peer->id = member->id;
-        peer->voter = member->voter;
-        peer->next = tail_last_index(&r->tail) + 1;
-        window_init(&peer->window, r->options.window_appends,
-                    r->options.window_bytes);
-    }
-}
-
 struct raft *raft_new(const struct raft_options *options,
                       const struct raft_boot *boot)
 {
@@ -61,9 +44,6 @@ struct raft *raft_new(const struct raft_options *options,
     assert(boot->applied <= boot->base_index + boot->count);
     struct raft *r = xcalloc(1, sizeof(*r));
     r->options = *options;
-    r->members = boot->members;
-    r->self_voter = member_is_voter(&boot->members, options->self);
-    r->voters = member_voters(&boot->members);
     r->random = options->seed;
     r->wire_id = options->boot;
     r->clock = boot->now;
@@ -81,7 +61,7 @@ struct raft *raft_new(const struct raft_options *options,
     r->applied = boot->applied;
     read_queue_init(&r->reads);
     read_queue_init(&r->asked);
-    add_peers(r);
+    config_start(r, boot);
     r->sticky_from = r->now;
     r->supported = MUTANT(RESTART_QUIET) ? 0 : r->now;
 #ifdef RAFT_MUTANTS
@@ -111,6 +91,7 @@ void raft_free(struct raft *r)
     writes_release(&r->writes);
     read_queue_release(&r->reads);
     read_queue_release(&r->asked);
+    configs_release(&r->configs);
     free(r);
 }
 
@@ -131,6 +112,7 @@ void raft_set_role(struct raft *r, enum raft_role role, node_id leader)
         if (!MUTANT(EX_LEADER)) {
             r->supported = r->now;
         }
+        r->leave_at = 0;
         reads_fail(r);
     }
     lease_void(r);
@@ -193,15 +175,27 @@ static bool term_matters(enum raft_message_type type)
            type == RAFT_TIMEOUT_NOW;
 }
 
+/* Our configuration may be older than the sender's: whom it does not know may
+ * lead us or want our vote all the same (dissertation 4.2.2). What answers our
+ * own questions comes from those whom we have asked. */
+static bool welcome_from_stranger(enum raft_message_type type)
+{
+    return type == RAFT_PREVOTE || type == RAFT_VOTE || type == RAFT_APPEND ||
+           type == RAFT_READ_REPLY || type == RAFT_TIMEOUT_NOW;
+}
+
 static void step_message(struct raft *r, const struct raft_event *event)
 {
     const struct raft_message *m = event->message;
     struct peer *peer = raft_find_peer(r, m->from);
-    if (peer == NULL || m->to != r->options.self) {
+    if (m->to != r->options.self || m->from == r->options.self ||
+        (peer == NULL && !welcome_from_stranger(m->type))) {
         return;
     }
-    peer->heard = r->now;
-    if (MUTANT(HASTY_JOIN)) {
+    if (peer != NULL) {
+        peer->heard = r->now;
+    }
+    if (MUTANT(HASTY_JOIN) && peer != NULL) {
         grant_joined(peer);
     }
     if (ignores_vote(r, m)) {
@@ -214,7 +208,7 @@ static void step_message(struct raft *r, const struct raft_event *event)
         answer_old_term(r, m);
         return;
     }
-    if (peer->boot != m->boot) {
+    if (peer != NULL && peer->boot != m->boot) {
         if (peer->boot != 0 && r->role == RAFT_LEADER) {
             leader_peer_restarted(r, peer);
         }
@@ -324,6 +318,9 @@ static int step_faulted(struct raft *r, const struct raft_event *event)
     if (event->type == RAFT_EVENT_READ) {
         emit_read_fail(r, event->read_id);
     }
+    if (event->type == RAFT_EVENT_CHANGE) {
+        return RAFT_CHANGE_NOT_LEADER;
+    }
     bool refused =
         event->type == RAFT_EVENT_SUBMIT || event->type == RAFT_EVENT_TRANSFER;
     return refused ? -1 : 0;
@@ -357,6 +354,8 @@ static int step(struct raft *r, const struct raft_event *event)
         break;
     case RAFT_EVENT_TRANSFER:
         return transfer_start(r, event->target);
+    case RAFT_EVENT_CHANGE:
+        return leader_change(r, event->change);
     case RAFT_EVENT_FAULT:
         raft_fault(r);
         break;
@@ -371,6 +370,9 @@ int raft_step(struct raft *r, const struct raft_event *event,
     r->out = effects;
     advance_clock(r, event->now);
     int rc = step(r, event);
+    if (rc == 0) {
+        config_step_end(r);
+    }
     r->out = NULL;
     return rc;
 }

@@ -27,6 +27,7 @@
 #ifndef RAFT_CORE_RAFT_H
 #define RAFT_CORE_RAFT_H
 
+#include "raft/core/member.h"
 #include "raft/core/message.h"
 #include "raft/core/types.h"
 
@@ -72,7 +73,14 @@ struct raft_boot {
     size_t count;          /* records base_index+1 .. base_index+count */
     const raft_term *terms;
     const uint32_t *sizes; /* encoded bytes, payload included */
+    /* The newest configuration at or below `applied`, as the tree keeps it;
+     * members_index 0: from the file. A node that shall join does not stand in
+     * it, and knows at least one member to hear from. */
     struct raft_members members;
+    raft_index members_index;
+    /* The CONFIG records of the log above `applied`, in order. */
+    const struct raft_config *configs;
+    size_t config_count;
 };
 
 enum raft_event_type {
@@ -84,6 +92,7 @@ enum raft_event_type {
     RAFT_EVENT_APPLIED,  /* all records up to `index` are durable in the tree */
     RAFT_EVENT_COMPACTED,/* log records up to `index` are gone */
     RAFT_EVENT_TRANSFER, /* leader only: hand over to `target` (0: the best) */
+    RAFT_EVENT_CHANGE,   /* leader only: change who belongs to the cluster */
     RAFT_EVENT_FAULT,    /* take this node out of service: no votes, no acks */
 };
 
@@ -95,6 +104,9 @@ struct raft_event {
                                          * MESSAGE of type APPEND: the same for
                                          * the attached records */
     const raft_term *terms;             /* MESSAGE APPEND: term of each record */
+    const struct raft_config *configs;  /* MESSAGE APPEND: the CONFIG records */
+    size_t config_count;                /* among the attached, in order */
+    const struct raft_change *change;   /* CHANGE */
     uint32_t count;                     /* SUBMIT */
     uint64_t read_id;                   /* READ: returned in READ_OK/READ_FAIL */
     raft_token token;                   /* DURABLE */
@@ -114,6 +126,8 @@ enum raft_effect_type {
     RAFT_DO_READ_OK,  /* read `read_id` may be served once `index` is applied */
     RAFT_DO_READ_FAIL,/* it cannot be served here; ask again later */
     RAFT_DO_ROLE,     /* role, term or leader changed: for status and events */
+    RAFT_DO_MEMBERS,  /* another configuration is in force, or is committed:
+                       * see raft_config_latest() and raft_config_committed() */
     RAFT_DO_NOTE,     /* something worth an event: code below */
     RAFT_DO_FATAL,    /* this node must stop: divergence at or below commit */
 };
@@ -128,6 +142,10 @@ enum raft_note_code {
     RAFT_NOTE_DIVERGED,         /* conflict at or below commit */
     RAFT_NOTE_VOTE_REFUSED,
     RAFT_NOTE_NEEDS_SNAPSHOT,   /* `peer` is behind the log's start */
+    RAFT_NOTE_MEMBERS,          /* the record `first` changes who belongs here */
+    RAFT_NOTE_MEMBERS_CUT,      /* and was cut off again; `first` is in force */
+    RAFT_NOTE_REMOVED,          /* this node is not a member any more */
+    RAFT_NOTE_HANDS_OVER,       /* to `peer`, which is preferred as leader */
 };
 
 struct raft_effect {
@@ -138,6 +156,8 @@ struct raft_effect {
     node_id vote;                /* SAVE */
     raft_index first, last;      /* UNDO, TRUNCATE, APPEND */
     enum raft_source source;     /* APPEND */
+    enum record_code code;       /* APPEND FROM_CORE: TERM_START, or CONFIG with
+                                  * what raft_config_at(first) says */
     uint32_t skip;               /* APPEND FROM_MESSAGE: attached records passed
                                   * over because the log has them already */
     struct raft_message message; /* SEND; APPENDs name records first,count */
@@ -161,6 +181,9 @@ enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE, RAFT_SNAPSHOT };
 struct raft_peer_status {
     node_id id;
     bool voter;
+    bool leaving;   /* not a member any more, and being told so */
+    bool caught_up; /* a learner that could vote */
+    uint32_t rounds;/* of catching up that a learner has done (4.2.1) */
     enum raft_progress_state state;
     raft_index match, next, applied, seen;
     bool holder; /* has, or may have, a read lease */
@@ -182,8 +205,11 @@ struct raft_status {
     uint64_t commits_gated;  /* leader: times a commit waited for a holder */
     uint64_t quiet_elections; /* won with no older lease to wait for */
     uint32_t reads_waiting;
+    bool voter;          /* this node, in the configuration in force */
+    bool removed;        /* it was a member; for certain it is none any more */
+    raft_index config_latest, config_committed; /* their records; 0: older */
     uint32_t peer_count;
-    struct raft_peer_status peers[RAFT_NODES_MAX];
+    struct raft_peer_status peers[RAFT_PEERS_MAX];
 };
 
 struct raft;
@@ -198,7 +224,8 @@ void raft_free(struct raft *raft);
 /* Clears effects, then appends this step's. now must not go back; equal is
  * allowed (the core makes its own time strictly grow). SUBMIT and TRANSFER
  * return -1 without any effect when this node is not the leader (or is handing
- * over); every other event returns 0. */
+ * over); CHANGE returns an enum raft_change_result, and has effects only when
+ * that is RAFT_CHANGE_OK; every other event returns 0. */
 int raft_step(struct raft *raft, const struct raft_event *event,
               struct raft_effects *effects);
 void raft_effects_release(struct raft_effects *effects);
@@ -214,6 +241,15 @@ void raft_get_status(const struct raft *raft, raft_time now,
 bool raft_may_read(const struct raft *raft, raft_time now);
 /* Term of a record of the log; 0 when it is not there. */
 raft_term raft_term_at(const struct raft *raft, raft_index index);
+
+/* Good until the next step. The one in force counts majorities; it may still
+ * be cut off. */
+const struct raft_config *raft_config_latest(const struct raft *raft);
+const struct raft_config *raft_config_committed(const struct raft *raft);
+/* The one whose record stands at index, when it is the committed one or above;
+ * else NULL. */
+const struct raft_config *raft_config_at(const struct raft *raft,
+                                         raft_index index);
 
 /* All invariants of the state; aborts with a sentence when one is broken.
  * Run after every step in tests and simulation. */

@@ -2,13 +2,15 @@
  *
  * Files by idea: raft.c takes events apart, election.c decides who leads,
  * replicate.c is the leader's side of the log and follow.c the follower's,
- * readindex.c answers reads, lease.c knows how long a node may read by itself,
- * grant.c is the leader's side of others' leases, transfer.c hands over,
- * effects.c writes the list that a step returns.
+ * change.c puts configurations in force and changes them, readindex.c answers
+ * reads, lease.c knows how long a node may read by itself, grant.c is the
+ * leader's side of others' leases, transfer.c hands over, effects.c writes the
+ * list that a step returns.
  */
 #ifndef RAFT_CORE_RAFT_INT_H
 #define RAFT_CORE_RAFT_INT_H
 
+#include "raft/core/configs.h"
 #include "raft/core/member.h"
 #include "raft/core/mutant.h"
 #include "raft/core/raft.h"
@@ -16,6 +18,14 @@
 #include "raft/core/tail.h"
 #include "raft/core/window.h"
 #include "raft/core/writes.h"
+
+enum {
+    /* A leader that is not the preferred one lets the dust settle first, in
+     * election timeouts; and so long again after a try that failed. */
+    HANDOVER_ELECTIONS = 5,
+    /* So long a node that was removed is told so, if it does not answer. */
+    LEAVING_ELECTIONS = 10,
+};
 
 /* What a leader knows of one peer's read lease; see grant.c. */
 struct grant {
@@ -33,6 +43,10 @@ struct grant {
 struct peer {
     node_id id;
     bool voter;
+    bool joining;    /* it shall vote, once it has caught up */
+    uint8_t priority;
+    bool leaving;    /* not a member; a leader sends on until it knows */
+    raft_time leaving_since;
     uint64_t boot;   /* its incarnation, 0: not heard yet */
     raft_time heard; /* its last message, 0: never */
     bool vote;       /* it granted our current pre-vote or vote */
@@ -57,17 +71,30 @@ struct peer {
     raft_time probed;   /* when the unanswered probe left; 0: none */
     raft_time moved;    /* the window's last progress, or its first APPEND */
     bool noted;         /* NEEDS_SNAPSHOT was said */
+    /* Learners catch up in rounds (4.2.1): one ends when the peer has what the
+     * log had when it began. When one was shorter than an election timeout, the
+     * learner may vote. */
+    raft_index round_end;
+    raft_time round_began;
+    uint32_t rounds;
+    bool caught_up;
     struct window window;
     struct grant grant;
 };
 
 struct raft {
     struct raft_options options;
-    struct raft_members members;
+    struct configs configs;
+    /* What the latest one says, for quick use. */
     bool self_voter;
+    uint8_t priority;      /* ours */
+    uint8_t priority_best; /* of the voters */
     uint32_t voters;
     uint32_t peer_count;
-    struct peer peers[RAFT_NODES_MAX]; /* everybody but us */
+    struct peer peers[RAFT_PEERS_MAX]; /* all but us; some may be leaving */
+    bool was_member;  /* some configuration since the start had us */
+    bool removed;     /* and the committed one has not */
+    bool config_news; /* this step changed something about it */
     uint64_t random;
 
     raft_time clock; /* the last event's time */
@@ -108,6 +135,8 @@ struct raft {
     raft_time transfer_until;
     raft_time defer_until;   /* leases of older terms may last so long */
     bool gated;              /* a majority has more than holders let commit */
+    raft_time leave_at;      /* we are removed: step down then; 0: we are not */
+    raft_time handover_at;   /* look then whether a preferred one could lead */
     struct read_queue reads; /* leader: not confirmed yet */
     raft_time read_round;    /* last heartbeats sent for the sake of reads */
     struct read_queue asked; /* follower: sent to the leader */
@@ -130,7 +159,7 @@ void emit_save(struct raft *r);
 void emit_undo(struct raft *r, raft_index first, raft_index last);
 void emit_truncate(struct raft *r, raft_index from);
 /* The records are in the tail already; skip is for RAFT_FROM_MESSAGE. */
-void emit_append(struct raft *r, raft_index first, enum raft_source source,
+struct raft_effect *emit_append(struct raft *r, raft_index first, enum raft_source source,
                  uint32_t skip);
 void emit_send(struct raft *r, const struct raft_message *message,
                raft_token after);
@@ -139,6 +168,7 @@ void emit_commit(struct raft *r);
 void emit_read_ok(struct raft *r, uint64_t read_id, raft_index index);
 void emit_read_fail(struct raft *r, uint64_t read_id);
 void emit_role(struct raft *r);
+void emit_members(struct raft *r);
 struct raft_effect *emit_note(struct raft *r, enum raft_note_code note,
                               node_id peer);
 /* The node must stop: the record at index contradicts the leader's. */
@@ -181,9 +211,30 @@ void leader_compacted(struct raft *r);
 /* The peer has restarted: what was in flight to it is gone. */
 void leader_peer_restarted(struct raft *r, struct peer *peer);
 void replicate_heartbeat(struct raft *r);
+/* Sends everybody what he may have now. */
+void replicate_all(struct raft *r);
+/* As leader: we know nothing of the peer yet. */
+void leader_add_peer(struct raft *r, struct peer *peer);
 
 /* follow.c */
 void follow_append(struct raft *r, const struct raft_event *event);
+
+/* change.c */
+void config_start(struct raft *r, const struct raft_boot *boot);
+/* A CONFIG record is in the tail: it is in force. */
+void config_append(struct raft *r, const struct raft_config *config);
+/* Takes back what stood at `from` and later. */
+void config_truncate(struct raft *r, raft_index from);
+/* The last thing of every step: what has become committed. */
+void config_step_end(struct raft *r);
+bool config_pending(const struct raft *r);
+/* enum raft_change_result */
+int leader_change(struct raft *r, const struct raft_change *change);
+void leader_start_round(struct raft *r, struct peer *peer);
+/* Looks whether a learner has caught up. */
+void leader_end_round(struct raft *r, struct peer *peer);
+/* Whom to promote, whom to forget, whom to hand over to. */
+void leader_look_after_members(struct raft *r);
 
 /* readindex.c */
 void read_event(struct raft *r, uint64_t read_id);

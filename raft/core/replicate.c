@@ -120,8 +120,19 @@ static void send_commit(struct raft *r, struct peer *peer)
     }
 }
 
+/* Whom the latest configuration leaves out hears of it when it is committed:
+ * with the record in its log and us gone, it would refuse to elect those who
+ * lack it, and must not run itself. */
+static bool must_not_know_yet(const struct raft *r, const struct peer *peer)
+{
+    return peer->leaving && config_pending(r);
+}
+
 static void replicate_peer(struct raft *r, struct peer *peer)
 {
+    if (must_not_know_yet(r, peer)) {
+        return;
+    }
     switch (peer->state) {
     case RAFT_PROBE:
         if (peer->probed == 0 ||
@@ -138,7 +149,7 @@ static void replicate_peer(struct raft *r, struct peer *peer)
     }
 }
 
-static void replicate_all(struct raft *r)
+void replicate_all(struct raft *r)
 {
     for (uint32_t i = 0; i < r->peer_count; i++) {
         replicate_peer(r, &r->peers[i]);
@@ -174,6 +185,17 @@ void leader_submit(struct raft *r, const uint32_t *sizes, uint32_t count)
     replicate_all(r);
 }
 
+void leader_add_peer(struct raft *r, struct peer *peer)
+{
+    peer->match = 0;
+    peer->applied = 0;
+    peer->acked = 0;
+    peer->noted = false;
+    peer->leaving_since = r->now;
+    probe_from(r, peer, tail_last_index(&r->tail) + 1);
+    leader_start_round(r, peer);
+}
+
 void leader_start(struct raft *r)
 {
     raft_index last = tail_last_index(&r->tail);
@@ -182,13 +204,9 @@ void leader_start(struct raft *r)
     r->transfer_to = 0;
     r->read_round = 0;
     grant_start(r);
+    r->handover_at = r->now + HANDOVER_ELECTIONS * (raft_time)r->options.election_us;
     for (uint32_t i = 0; i < r->peer_count; i++) {
-        struct peer *peer = &r->peers[i];
-        peer->match = 0;
-        peer->applied = 0;
-        peer->acked = 0;
-        peer->noted = false;
-        probe_from(r, peer, last + 1);
+        leader_add_peer(r, &r->peers[i]);
     }
     /* Older terms' records commit only under one of this term (3.6.2). */
     tail_append(&r->tail, r->term, RAFT_TERM_START_SIZE);
@@ -230,7 +248,7 @@ void leader_update_trim(struct raft *r)
 {
     raft_index trim = r->applied;
     for (uint32_t i = 0; i < r->peer_count; i++) {
-        if (r->peers[i].applied < trim) {
+        if (!r->peers[i].leaving && r->peers[i].applied < trim) {
             trim = r->peers[i].applied;
         }
     }
@@ -316,7 +334,9 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
         peer_refused(r, peer, m->hint, m->hint_term);
     }
     leader_advance(r);
+    leader_end_round(r, peer);
     transfer_progress(r, peer);
+    leader_look_after_members(r);
 }
 
 void leader_peer_restarted(struct raft *r, struct peer *peer)
@@ -354,6 +374,11 @@ void leader_time(struct raft *r)
         return;
     }
     transfer_expire(r);
+    if (r->leave_at != 0 && r->now >= r->leave_at) {
+        become_follower(r, r->term, 0);
+        return;
+    }
+    leader_look_after_members(r);
     if (r->now >= r->heartbeat_at) {
         replicate_heartbeat(r);
     }
@@ -385,6 +410,9 @@ raft_time leader_deadline(const struct raft *r)
     }
     if (r->transfer_to != 0 && r->transfer_until < due) {
         due = r->transfer_until;
+    }
+    if (r->leave_at != 0 && r->leave_at < due) {
+        due = r->leave_at;
     }
     for (uint32_t i = 0; i < r->peer_count; i++) {
         raft_time at = peer_deadline(r, &r->peers[i]);

@@ -6,6 +6,9 @@ static struct raft_peer_status peer_status(const struct peer *peer)
     return (struct raft_peer_status){
         .id = peer->id,
         .voter = peer->voter,
+        .leaving = peer->leaving,
+        .caught_up = peer->caught_up,
+        .rounds = peer->rounds,
         .state = peer->state,
         .match = peer->match,
         .next = peer->next,
@@ -47,6 +50,10 @@ void raft_get_status(const struct raft *r, raft_time now,
         .commits_gated = r->commits_gated,
         .quiet_elections = r->quiet_elections,
         .reads_waiting = r->reads.count + r->asked.count,
+        .voter = r->self_voter,
+        .removed = r->removed,
+        .config_latest = configs_latest(&r->configs)->index,
+        .config_committed = configs_committed(&r->configs)->index,
         .peer_count = r->peer_count,
     };
     for (uint32_t i = 0; i < r->peer_count; i++) {

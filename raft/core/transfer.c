@@ -15,7 +15,8 @@ static const struct peer *best_target(const struct raft *r)
         bool fresh =
             peer->acked != 0 && r->now < peer->acked + r->options.election_us;
         if (peer->voter && fresh &&
-            (best == NULL || peer->match > best->match)) {
+            (best == NULL || peer->priority > best->priority ||
+             (peer->priority == best->priority && peer->match > best->match))) {
             best = peer;
         }
     }

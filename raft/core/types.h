@@ -27,23 +27,42 @@ struct bytes {
 enum record_code {
     RECORD_TERM_START = 1, /* first record of each leader (dissertation 6.4) */
     RECORD_COMMAND = 2,    /* the application's command */
-    RECORD_CONFIG = 3,     /* membership; reserved */
+    RECORD_CONFIG = 3,     /* the whole membership (raft/wire/members.h) */
     RECORD_SETTINGS = 4,   /* cluster-wide settings; reserved */
     RECORD_BARRIER = 5,    /* does nothing; reserved */
 };
 
 enum {
-    RAFT_NODES_MAX = 16, /* a handful of machines; bounds every peer table */
+    RAFT_NODES_MAX = 16, /* a handful of machines; bounds every member list */
+    RAFT_PEERS_MAX = 24, /* the members, and those who are being told that they
+                          * are none any more */
+    RAFT_NAME_SIZE = 64, /* with its NUL */
+    RAFT_ADDRESS_SIZE = 300,
+    RAFT_PRIORITY_DEFAULT = 100,
 };
 
+/* The core decides from id, voter, joining and priority; names and addresses
+ * travel with them so that whoever learns of a member can reach it. */
 struct raft_member {
     node_id id;
-    bool voter; /* false: learner */
+    bool voter;       /* false: learner */
+    bool joining;     /* a learner that becomes a voter once it has caught up */
+    uint8_t priority; /* the voter with the highest leads, when it can */
+    char name[RAFT_NAME_SIZE];
+    char address[RAFT_ADDRESS_SIZE]; /* HOST:PORT; "" in tests */
 };
 
 struct raft_members {
     uint32_t count;
+    uint32_t min_voters; /* no change may leave fewer, unless forced */
     struct raft_member list[RAFT_NODES_MAX];
+};
+
+/* What a CONFIG record says, and where it stands; index 0: it is older than the
+ * log. */
+struct raft_config {
+    raft_index index;
+    struct raft_members members;
 };
 
 #endif

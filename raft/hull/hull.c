@@ -27,7 +27,6 @@ struct hull *hull_new(const struct hull_options *options,
         .pilot = pilot,
         .log = log,
         .raft = raft_new(&options->raft, boot),
-        .members = boot->members,
         .self = options->raft.self,
         .now = boot->now,
         .role = RAFT_FOLLOWER,
@@ -42,6 +41,7 @@ struct hull *hull_new(const struct hull_options *options,
     waiting_init(&hull->waiting, options->waiting_max);
     inflight_init(&hull->inflight);
     inbox_init(&hull->inbox);
+    change_members(hull);
     return hull;
 }
 

@@ -85,6 +85,13 @@ void hull_fault(struct hull *hull, raft_time now, const char *why);
 /* Asks to hand leadership to target (0: best). -1: not leader. */
 int hull_transfer(struct hull *hull, raft_time now, node_id target);
 
+/* Asks the leader, wherever it is, to change who belongs to the cluster (or to
+ * hand over). pilot->changed(request, result) tells what it says; OK means that
+ * it is in its log, and pilot->members() shows when it is committed. A question
+ * or an answer may be lost: ask again. False: no leader is known. */
+bool hull_change(struct hull *hull, raft_time now, uint64_t request,
+                 const struct raft_change *change);
+
 /* When hull_tick() is due; UINT64_MAX: never. */
 raft_time hull_deadline(const struct hull *hull);
 
@@ -101,6 +108,8 @@ void hull_get_status(const struct hull *hull, raft_time now,
                      struct hull_status *out);
 bool hull_is_leader(const struct hull *hull);
 node_id hull_leader(const struct hull *hull); /* 0: unknown */
+/* In force; good until the next call of the hull. */
+const struct raft_members *hull_members(const struct hull *hull);
 /* Invariants of hull and core. */
 void hull_check(const struct hull *hull);
 

@@ -11,6 +11,7 @@
  *   apply.c    committed records to the pilot, compaction
  *   submit.c   queues of commands, the leader's batch
  *   forward.c  commands that travel to the leader, and their answers
+ *   change.c   membership: configurations in records, changes that travel
  *   reads.c    rounds of read indexes
  *   status.c   status and invariants
  */
@@ -63,7 +64,7 @@ struct hull {
     const struct log_api *log;
     struct raft *raft; /* owned */
     struct raft_effects effects;
-    struct raft_members members;
+    struct raft_members members; /* in force */
     node_id self;
 
     bool busy;     /* between enter and leave */
@@ -155,6 +156,17 @@ void forward_reply_receive(struct hull *hull, node_id from, struct bytes body);
 void forward_reply_send(struct hull *hull, node_id to,
                         const struct record *record, enum forward_status status,
                         raft_index index, raft_term term);
+
+/* change.c */
+/* The body of the CONFIG record at index. */
+struct record *change_record(struct hull *hull, raft_index index);
+/* The CONFIG records among those of an APPEND: *out is the caller's to free.
+ * -1: one of them makes no sense. */
+int change_configs(struct record *const *records, uint32_t count,
+                   struct raft_config **out, size_t *out_count);
+void change_members(struct hull *hull);
+void change_receive(struct hull *hull, node_id from, struct bytes body);
+void change_reply_receive(struct hull *hull, struct bytes body);
 
 /* reads.c */
 void reads_flush(struct hull *hull);

@@ -1,5 +1,7 @@
 #include "raft/hull/news.h"
 
+#include "raft/core/member.h"
+
 #include <assert.h>
 
 static struct news_peer *peer_of(struct news *news, node_id id)
@@ -9,7 +11,7 @@ static struct news_peer *peer_of(struct news *news, node_id id)
             return &news->peers[i];
         }
     }
-    assert(news->count < RAFT_NODES_MAX);
+    assert(news->count < RAFT_PEERS_MAX);
     struct news_peer *peer = &news->peers[news->count++];
     *peer = (struct news_peer){.id = id};
     return peer;
@@ -18,6 +20,18 @@ static struct news_peer *peer_of(struct news *news, node_id id)
 void news_clear(struct news *news)
 {
     news->count = 0;
+}
+
+void news_keep(struct news *news, const struct raft_members *members)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < news->count; i++) {
+        if (member_find(members, news->peers[i].id) != NULL) {
+            news->peers[kept] = news->peers[i];
+            kept++;
+        }
+    }
+    news->count = kept;
 }
 
 void news_asked(struct news *news, node_id origin, raft_index index)

@@ -30,11 +30,13 @@ struct news_peer {
 
 struct news {
     uint32_t count;
-    struct news_peer peers[RAFT_NODES_MAX];
+    struct news_peer peers[RAFT_PEERS_MAX];
 };
 
 /* Another term: whatever was held back is the past. */
 void news_clear(struct news *news);
+/* Forgets all who are not members. */
+void news_keep(struct news *news, const struct raft_members *members);
 /* A record that `origin` forwarded is in our log at index. */
 void news_asked(struct news *news, node_id origin, raft_index index);
 /* About to send an APPEND. False: it only tells a commit index and is held

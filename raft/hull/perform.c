@@ -140,7 +140,10 @@ static void perform_append(struct hull *hull, const struct raft_effect *effect)
     }
     assert(count == 1);
     struct record *record =
-        record_new(RECORD_TERM_START, (struct bytes){0}, (struct bytes){0});
+        effect->code == RECORD_CONFIG
+            ? change_record(hull, effect->first)
+            : record_new(RECORD_TERM_START, (struct bytes){0},
+                         (struct bytes){0});
     record->origin = hull->self;
     append(hull, effect, &record);
     record_unref(record);
@@ -252,6 +255,16 @@ static void perform_note(struct hull *hull, const struct raft_effect *effect)
         [RAFT_NOTE_VOTE_REFUSED] = {HULL_INFO, "vote-refused", ""},
         [RAFT_NOTE_NEEDS_SNAPSHOT] = {HULL_ERROR, "needs-snapshot",
                                       "the peer is behind the log's start"},
+        [RAFT_NOTE_MEMBERS] = {HULL_INFO, "members-changed",
+                               "another configuration is in force"},
+        [RAFT_NOTE_MEMBERS_CUT] = {HULL_WARN, "members-restored",
+                                   "a change was superseded; the configuration "
+                                   "before it is in force again"},
+        [RAFT_NOTE_REMOVED] = {HULL_WARN, "removed",
+                               "this node is not a member of the cluster any "
+                               "more"},
+        [RAFT_NOTE_HANDS_OVER] = {HULL_INFO, "hands-over",
+                                  "the peer is preferred as leader"},
     };
     assert((size_t)effect->note < sizeof(table) / sizeof(table[0]));
     struct hull_note note = {
@@ -301,6 +314,9 @@ static void perform_one(struct hull *hull, const struct raft_effect *effect)
         break;
     case RAFT_DO_ROLE:
         perform_role(hull, effect);
+        break;
+    case RAFT_DO_MEMBERS:
+        change_members(hull);
         break;
     case RAFT_DO_NOTE:
         perform_note(hull, effect);

@@ -72,6 +72,13 @@ struct pilot {
     /* Role, term or leader changed. */
     void (*role)(void *self, enum raft_role role, raft_term term,
                  node_id leader);
+    /* Another configuration is in force (latest), or is committed. Called when
+     * the hull starts, too. */
+    void (*members)(void *self, const struct raft_config *latest,
+                    const struct raft_config *committed);
+    /* How the leader takes what hull_change() asked for. May not come. */
+    void (*changed)(void *self, uint64_t request,
+                    enum raft_change_result result);
     /* `peer` says that it cannot follow (its undo or its log failed). */
     void (*cannot_sync)(void *self, node_id peer, raft_index index, int code);
     void (*note)(void *self, const struct hull_note *note);

@@ -24,15 +24,24 @@ static void step_message(struct hull *hull, const struct raft_message *message,
         terms[i] = records[i]->term;
         sizes[i] = (uint32_t)record_size(records[i], true);
     }
-    hull->attached = records;
-    hull->attached_count = count;
     struct raft_event event = {.type = RAFT_EVENT_MESSAGE,
                                .message = message,
                                .terms = terms,
                                .sizes = sizes};
+    struct raft_config *configs;
+    if (change_configs(records, count, &configs, &event.config_count) < 0) {
+        /* Its checksum is right, so it is what the leader has written. */
+        hull_fail(hull, "a configuration record up to %llu is of a kind that "
+                        "this version does not know",
+                  (unsigned long long)(message->prev_index + count));
+    }
+    event.configs = configs;
+    hull->attached = records;
+    hull->attached_count = count;
     hull_step(hull, &event);
     hull->attached = NULL;
     hull->attached_count = 0;
+    free(configs);
     free(terms);
     free(sizes);
 }
@@ -57,17 +66,26 @@ static void raft_receive(struct hull *hull, node_id from, struct bytes body)
     }
 }
 
+/* A message of Raft may come from a member that we do not know yet; all else is
+ * for members. */
+static bool may_say(const struct hull *hull, const struct frame_header *header)
+{
+    return header->kind == FRAME_RAFT || header->kind == FRAME_FORWARD_REPLY ||
+           header->kind == FRAME_CHANGE_REPLY ||
+           hull_is_member(hull, header->from);
+}
+
 void hull_receive(struct hull *hull, raft_time now, struct bytes frame)
 {
     struct frame_header header;
     const char *why;
     if (frame_header_decode(frame, &header, &why) != 1 ||
         header.to != hull->self || header.from == hull->self ||
-        !hull_is_member(hull, header.from)) {
+        header.from == 0) {
         hull->count.frames_bad++;
         return;
     }
-    if (hull->faulted) {
+    if (hull->faulted || !may_say(hull, &header)) {
         return;
     }
     hull_enter(hull, now);
@@ -84,6 +102,12 @@ void hull_receive(struct hull *hull, raft_time now, struct bytes frame)
         break;
     case FRAME_NOTICE:
         hull->pilot->notice(hull->pilot->self, header.from, body);
+        break;
+    case FRAME_CHANGE:
+        change_receive(hull, header.from, body);
+        break;
+    case FRAME_CHANGE_REPLY:
+        change_reply_receive(hull, body);
         break;
     default:
         hull->count.frames_bad++;

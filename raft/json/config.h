@@ -25,6 +25,8 @@ struct config {
     struct config_node nodes[RAFT_NODES_MAX];
     uint32_t heartbeat_ms, election_ms, lease_ms, session_timeout_ms,
              op_timeout_ms;
+    bool joining;            /* "join": the other nodes are members of a cluster
+                              * that this one has not been added to yet */
     void *unknown;           /* owned: other keys, kept for writing */
 };
 
@@ -44,6 +46,8 @@ int config_write(const char *path, const struct config *config,
  * Fills ids and sorts. */
 int config_validate(struct config *config, char error[256]);
 
+/* 1 to 63 letters, digits, '.', '_', '-'. */
+bool config_name_ok(const char *name);
 /* Never 0, fits in 63 bits. */
 node_id config_node_id(const char *name);
 /* From the cluster's name and its nodes' names, so that nodes which are

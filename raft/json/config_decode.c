@@ -160,6 +160,11 @@ static int decode_root(const json_t *root, struct config *config,
                       sizeof(config->listen), error) < 0) {
         return -1;
     }
+    const json_t *join = json_object_get(root, "join");
+    if (join != NULL && !json_is_boolean(join)) {
+        return config_fail(error, "join: only true or false is allowed");
+    }
+    config->joining = json_is_true(join);
     for (size_t i = 0; i < CONFIG_NUMBERS; i++) {
         const struct config_number *number = &config_numbers[i];
         uint32_t value = number->value_default;

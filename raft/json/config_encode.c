@@ -65,6 +65,11 @@ char *config_encode(const struct config *config)
     set(root, "name", json_string(config->name));
     set(root, "listen", json_string(config->listen));
     set(root, "nodes", encode_nodes(config, json_object_get(root, "nodes")));
+    if (config->joining) {
+        set(root, "join", json_true());
+    } else {
+        json_object_del(root, "join");
+    }
     for (size_t i = 0; i < CONFIG_NUMBERS; i++) {
         const struct config_number *number = &config_numbers[i];
         set(root, number->key, json_integer(config_number_get(config, number)));

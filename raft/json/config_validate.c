@@ -22,9 +22,9 @@ static bool is_alnum(char c)
 }
 
 /* Names end up in log lines, paths and unit names: no surprises in them. */
-static bool name_ok(const char *name)
+bool config_name_ok(const char *name)
 {
-    if (!is_alnum(name[0])) {
+    if (!is_alnum(name[0]) || strlen(name) >= RAFT_NAME_SIZE) {
         return false;
     }
     for (const char *c = name; *c != '\0'; c++) {
@@ -80,7 +80,7 @@ int config_split_address(const char *address, char host[256], char port[16])
 static int check_name(const char *key, const char *name,
                       char error[CONFIG_ERROR_SIZE])
 {
-    if (name_ok(name)) {
+    if (config_name_ok(name)) {
         return 0;
     }
     return config_fail(error,

@@ -164,13 +164,13 @@ static struct transport *transport_new(uv_loop_t *loop,
     transport->loop = loop;
     transport->options = *options;
     transport->calls = *calls;
-    members.list[0] = (struct raft_member){options->self, true};
+    members.list[0] = (struct raft_member){.id = options->self, .voter = true};
     for (uint32_t i = 0; i < options->peer_count; i++) {
         const struct transport_peer *peer = &transport->options.peers[i];
         assert(peer->id != 0 && peer->id != options->self);
         transport->peers[i] = (struct peer){
             .transport = transport, .options = peer, .why = "not tried yet"};
-        members.list[members.count] = (struct raft_member){peer->id, true};
+        members.list[members.count] = (struct raft_member){.id = peer->id, .voter = true};
         members.count++;
     }
     transport->peer_count = options->peer_count;

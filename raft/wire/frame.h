@@ -29,6 +29,8 @@ enum frame_kind {
     FRAME_FORWARD,       /* a record that wants to be submitted by the leader */
     FRAME_FORWARD_REPLY, /* what became of it */
     FRAME_NOTICE,        /* opaque to raft/: pilot to pilot */
+    FRAME_CHANGE,        /* of the membership, for the leader: members.h */
+    FRAME_CHANGE_REPLY,
     FRAME_HELLO,         /* transport: first frame of a connection */
     FRAME_HELLO_REPLY,
     FRAME_PING,          /* transport: link state */

@@ -268,6 +268,23 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
     world->leaders[term] = node->at + 1;
 }
 
+static void pilot_members(void *self, const struct raft_config *latest,
+                          const struct raft_config *committed)
+{
+    struct node *node = self;
+    sim_trace(node->world, node, "%u members by record %llu, %u by %llu",
+              latest->members.count, (unsigned long long)latest->index,
+              committed->members.count, (unsigned long long)committed->index);
+}
+
+static void pilot_changed(void *self, uint64_t request,
+                          enum raft_change_result result)
+{
+    struct node *node = self;
+    sim_trace(node->world, node, "change %llu: %d", (unsigned long long)request,
+              (int)result);
+}
+
 static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
                               int code)
 {
@@ -306,6 +323,8 @@ struct pilot pilot_model(struct node *node)
         .send = pilot_send,
         .notice = pilot_notice,
         .role = pilot_role,
+        .members = pilot_members,
+        .changed = pilot_changed,
         .cannot_sync = pilot_cannot_sync,
         .note = pilot_note,
         .wall_ns = pilot_wall_ns,

@@ -14,7 +14,7 @@ void solo_init(struct solo *s, uint32_t nodes, raft_term term, const char *log)
     s->boot.count = strlen(log);
     s->boot.members.count = nodes;
     for (uint32_t i = 0; i < nodes; i++) {
-        s->boot.members.list[i] = (struct raft_member){i + 1, true};
+        s->boot.members.list[i] = (struct raft_member){.id = i + 1, .voter = true};
     }
     for (size_t i = 0; i < s->boot.count; i++) {
         s->terms[i] = (raft_term)(log[i] - '0');

@@ -331,13 +331,31 @@ static void a_single_voter_leads_alone(void **state)
     solo_release(&s);
 }
 
-static void strangers_are_not_heard(void **state)
+/* Their configuration may be newer than ours. */
+static void a_stranger_may_want_a_vote(void **state)
 {
     (void)state;
     struct solo s;
     solo_init(&s, 3, 1, "1");
     solo_pass(&s, SOLO_E);
     solo_receive(&s, ask(RAFT_VOTE, 9, 7, 9, 9));
+    assert_true(solo_sent(&s, RAFT_VOTE_REPLY, 9)->message.granted);
+    assert_int_equal(solo_status(&s).term, 7);
+    solo_release(&s);
+}
+
+/* Nobody has asked them. */
+static void answers_of_strangers_are_not_heard(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_receive(&s, (struct raft_message){.type = RAFT_VOTE_REPLY,
+                                           .from = 9,
+                                           .to = 1,
+                                           .term = 7,
+                                           .boot = 9,
+                                           .granted = true});
     assert_int_equal(s.effects.count, 0);
     assert_int_equal(solo_status(&s).term, 1);
     solo_release(&s);
@@ -385,7 +403,8 @@ int main(void)
         cmocka_unit_test(timeouts_lie_between_one_and_two),
         cmocka_unit_test(a_learner_votes_but_never_runs),
         cmocka_unit_test(a_single_voter_leads_alone),
-        cmocka_unit_test(strangers_are_not_heard),
+        cmocka_unit_test(a_stranger_may_want_a_vote),
+        cmocka_unit_test(answers_of_strangers_are_not_heard),
         cmocka_unit_test(a_faulted_node_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

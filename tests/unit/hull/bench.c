@@ -170,6 +170,22 @@ static uint64_t pilot_wall_ns(void *self)
     return 5; /* a clock that stands */
 }
 
+static void pilot_members(void *self, const struct raft_config *latest,
+                          const struct raft_config *committed)
+{
+    struct bench *b = self;
+    b->members = *latest;
+    b->members_committed = *committed;
+}
+
+static void pilot_changed(void *self, uint64_t request,
+                          enum raft_change_result result)
+{
+    struct bench *b = self;
+    b->request = request;
+    b->result = result;
+}
+
 static const struct pilot pilot_calls = {
     .stage = pilot_stage,
     .undo = pilot_undo,
@@ -180,6 +196,8 @@ static const struct pilot pilot_calls = {
     .send = pilot_send,
     .notice = pilot_notice,
     .role = pilot_role,
+    .members = pilot_members,
+    .changed = pilot_changed,
     .note = pilot_note,
     .wall_ns = pilot_wall_ns,
 };

@@ -28,6 +28,9 @@ struct bench {
     struct frame sent[SENT_MAX];
     size_t sent_count;
     uint32_t notices;
+    struct raft_config members, members_committed;
+    uint64_t request; /* the last one answered, and how */
+    enum raft_change_result result;
     struct caller *nested; /* submits once more from complete() */
     char note[32];
 };

@@ -131,7 +131,9 @@ static void nonsense_is_counted_and_dropped(void **state)
     deliver(&b, stranger);
     struct hull_status status;
     hull_get_status(b.hull, b.now, &status);
-    assert_int_equal(status.frames_bad, 3);
+    /* The stranger may be a node that was removed: no nonsense. */
+    assert_int_equal(status.frames_bad, 2);
+    assert_int_equal(b.notices, 0);
     assert_int_equal(b.sent_count, 0);
     bench_close(&b);
 }
