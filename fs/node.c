@@ -152,10 +152,24 @@ void node_want_tick(struct node *node)
     }
 }
 
+/* Callers have waited in vain, and a leader is known now: the node asks for
+ * itself, so that the next caller need not find out with little patience. */
+static void ask_leader(struct node *node)
+{
+    struct patience *patience = &node->patience;
+    raft_time now = node_now();
+    if (patience->in_vain && !patience->asking &&
+        hull_leader(node->hull) != 0) {
+        patience->asking =
+            hull_read(node->hull, now, now + patience->full_us, patience) == 0;
+    }
+}
+
 static void on_second(uv_timer_t *timer)
 {
     struct node *node = timer->data;
     session_tick(node);
+    ask_leader(node);
     node_tell_ready(node);
 }
 
@@ -251,6 +265,9 @@ static int read_config(struct node *node, char why[512])
     if (node->options.op_timeout_ms == 0) {
         node->options.op_timeout_ms = node->config.op_timeout_ms;
     }
+    node->patience = (struct patience){
+        .full_us = (raft_time)node->options.op_timeout_ms * 1000,
+    };
     return 0;
 }
 

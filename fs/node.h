@@ -18,6 +18,7 @@
 #include "fs/locks.h"
 #include "fs/members.h"
 #include "fs/openfiles.h"
+#include "fs/patience.h"
 #include "fs/session.h"
 #include "raft/hull/hull.h"
 #include "raft/json/config.h"
@@ -56,13 +57,6 @@ struct foreign_change { /* the last one that came from another node */
 struct known_contents {
     uint64_t ino;
     int64_t ctime;
-};
-
-/* See fs/ops_name.c. */
-enum { FAILED_LOOKUPS = 64 };
-struct failed_lookup {
-    uint64_t hash; /* of parent and name */
-    raft_time at;  /* 0: never */
 };
 
 struct node {
@@ -126,6 +120,7 @@ struct node {
     struct apply *apply;
     struct session_keeper session;
     struct requests requests;
+    struct patience patience;
     struct openfiles openfiles;
     struct locks locks;
     struct digest_point digests[DIGEST_RING];
@@ -141,7 +136,6 @@ struct node {
     size_t reads_under_way; /* on reader threads */
     struct known_contents known[KNOWN_CONTENTS];
     struct foreign_change foreign[FOREIGN_CHANGES];
-    struct failed_lookup failed_lookups[FAILED_LOOKUPS];
     bool mounted;
 
     int ready_fd; /* tells the shell that waits; -1 when told */

@@ -1,15 +1,8 @@
 /* ops_name.c -- requests that look up, make and remove names. */
 #include "fs/ops.h"
 
-#include "raft/wire/hash.h"
-
 #include <errno.h>
 #include <string.h>
-
-enum {
-    FAILED_AGAIN_US = 50000,     /* right behind it */
-    FAILED_PATIENCE_US = 200000, /* a majority that is back answers sooner */
-};
 
 static void do_lookup(struct request *request, const struct hull_result *result)
 {
@@ -27,49 +20,12 @@ static void do_lookup(struct request *request, const struct hull_result *result)
     reply_entry(request, dentry.ino);
 }
 
-/* --- a name that could not be looked up in time ---
- *
- * When a known name cannot be looked up, the kernel forgets it and asks a second
- * time within the same call; and it lets callers who want the same name wait for
- * each other. Such a call would take op_timeout twice. Who asks right behind a
- * question that has waited in full gets little patience; the next again all.
- */
-
-static struct failed_lookup *failed_slot(struct node *node, uint64_t parent,
-                                         const char *name)
-{
-    uint64_t hash = hash64((struct bytes){name, strlen(name)}, parent);
-    struct failed_lookup *slot = &node->failed_lookups[hash % FAILED_LOOKUPS];
-    if (slot->hash != hash) {
-        *slot = (struct failed_lookup){.hash = hash};
-    }
-    return slot;
-}
-
-static void lookup_failed(struct request *request, int error)
-{
-    bool in_full = request->flags == 0;
-    if (error == ETIMEDOUT && in_full) {
-        failed_slot(request->node, request->ino, request->name)->at =
-            node_now();
-    }
-    fuse_reply_err(request->fuse, error);
-}
-
-static bool has_just_failed(struct node *node, uint64_t parent,
-                            const char *name)
-{
-    const struct failed_lookup *failed = failed_slot(node, parent, name);
-    return node_now() - failed->at < FAILED_AGAIN_US;
-}
-
 void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct node *node = ops_node(fuse);
     if (virtual_lookup(node, fuse, parent, name) || !ops_name_ok(fuse, name)) {
         return;
     }
-    bool again = has_just_failed(node, parent, name);
     struct request *request = request_new(node, fuse, do_lookup);
     if (request == NULL) {
         return;
@@ -77,13 +33,7 @@ void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     request->ino = parent;
     request->name_size = strlen(name);
     memcpy(request->name, name, request->name_size);
-    request->failed = lookup_failed;
-    request->flags = again;
-    if (again) {
-        request_read_until(request, node_now() + FAILED_PATIENCE_US);
-    } else {
-        request_read(request);
-    }
+    request_read(request);
 }
 
 static void do_entry(struct request *request, const struct hull_result *result)

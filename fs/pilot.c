@@ -107,6 +107,9 @@ static void pilot_complete(void *self, void *caller_context,
                            const struct hull_result *result)
 {
     struct node *node = self;
+    if (outcome == HULL_DONE) {
+        patience_answered(&node->patience, node_now());
+    }
     if (caller_context == &node->session) {
         session_completed(node, outcome, result);
     } else {
@@ -117,8 +120,15 @@ static void pilot_complete(void *self, void *caller_context,
 static void pilot_read_ready(void *self, void *caller_context,
                              enum hull_outcome outcome)
 {
-    (void)self;
-    request_complete(caller_context, outcome, NULL);
+    struct node *node = self;
+    if (outcome == HULL_DONE) {
+        patience_answered(&node->patience, node_now());
+    }
+    if (caller_context == &node->patience) {
+        node->patience.asking = false;
+    } else {
+        request_complete(caller_context, outcome, NULL);
+    }
 }
 
 static void pilot_send(void *self, node_id to, struct frame *frame)
@@ -156,6 +166,8 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
         node->leader_since = now;
         if (leader == 0) {
             node->leaderless_since = now;
+        } else {
+            patience_leader_heard(&node->patience, now);
         }
     }
     if (leader != node->leader || role == RAFT_LEADER ||

@@ -29,8 +29,8 @@ struct request *request_new(struct node *node, fuse_req_t fuse,
     request->node = node;
     request->fuse = fuse;
     request->done = done;
-    request->deadline =
-        node_now() + (raft_time)node->options.op_timeout_ms * 1000;
+    request->began = node_now();
+    request->deadline = patience_deadline(&node->patience, request->began);
     request->previous = all->last;
     if (all->last != NULL) {
         all->last->next = request;
@@ -249,10 +249,12 @@ void request_read_until(struct request *request, raft_time deadline)
         succeed(request, NULL);
         return;
     }
-    request->deadline = deadline;
+    if (request->deadline > deadline) {
+        request->deadline = deadline;
+    }
     request->state = REQUEST_WAITING_HULL;
     watch_interrupt(request);
-    if (hull_read(node->hull, node_now(), deadline, request) < 0) {
+    if (hull_read(node->hull, node_now(), request->deadline, request) < 0) {
         request_fail(request, EAGAIN);
     }
 }
@@ -290,6 +292,13 @@ static void resubmit_in_new_session(struct request *request)
     } else {
         wait_here(request);
     }
+}
+
+static void count_timeout(struct request *request)
+{
+    struct node *node = request->node;
+    node->requests.timeouts++;
+    patience_timed_out(&node->patience, request->began, node_now());
 }
 
 static bool waits_for_lock(const struct request *request,
@@ -355,8 +364,8 @@ void request_complete(struct request *request, enum hull_outcome outcome,
         succeed(request, result);
         return;
     }
-    if (outcome != HULL_CANCELLED) {
-        request->node->requests.timeouts++;
+    if (outcome == HULL_NOT_DONE || outcome == HULL_UNKNOWN) {
+        count_timeout(request);
     }
     bool is_open = outcome == HULL_UNKNOWN || outcome == HULL_CANCELLED;
     if (is_open && request->unknown != NULL) {
@@ -391,7 +400,7 @@ static void look_after_waiting(struct request *request, raft_time now)
     } else if (request->persists && !session_is_open(node)) {
         succeed(request, NULL);
     } else if (!request->persists && now >= request->deadline) {
-        node->requests.timeouts++;
+        count_timeout(request);
         request_fail(request, EROFS); /* it never left this node */
     } else if (session_is_open(node)) {
         submit(request);

@@ -66,7 +66,7 @@ struct request {
     void (*on_interrupt)(struct request *request, bool caller_is_dying);
     enum request_state state;
     bool is_command, persists;
-    raft_time deadline;
+    raft_time began, deadline;
     raft_time interrupted; /* when, 0: not */
     uint64_t session, serial;
     struct record *record; /* owned */
@@ -98,7 +98,7 @@ void request_command(struct request *request, struct command *command,
                      struct bytes payload);
 /* Asks for a linearizable read, or goes on at once with reads=local. */
 void request_read(struct request *request);
-/* request_read() with a deadline of its own. */
+/* request_read() that gives up earlier. */
 void request_read_until(struct request *request, raft_time deadline);
 
 /* Ends it with an errno. */
