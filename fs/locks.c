@@ -150,10 +150,9 @@ void locks_session_lost(struct node *node)
     for (size_t i = 0; i < locks->note_count; i++) {
         struct lock_note *note = &locks->notes[i];
         if (note->held) {
-            log_event(LOG_WARN, "lock lost",
-                      "inode=%" PRIu64 " owner=%016" PRIx64
-                      " why=\"the session has ended\"",
-                      note->ino, note->owner);
+            node_event(node, EVENT_LOCK_LOST, 0, 0,
+                       "inode=%" PRIu64 " owner=%016" PRIx64, note->ino,
+                       note->owner);
             put_fence(locks, note->ino);
         }
         note->held = false;

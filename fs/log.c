@@ -19,8 +19,6 @@ static struct {
     int fd;     /* -1: stderr */
     char *path; /* owned */
     size_t size;
-    char *recent[LOG_RECENT]; /* owned; a ring */
-    unsigned recent_next;
 } log_state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_INFO, .fd = -1};
 
 void log_set_level(int level)
@@ -158,19 +156,12 @@ static void make_harmless(char *line)
     }
 }
 
-static void remember(const char *line)
-{
-    char **slot = &log_state.recent[log_state.recent_next++ % LOG_RECENT];
-    free(*slot);
-    *slot = strdup(line);
-}
-
 void log_event(int level, const char *what, const char *format, ...)
 {
     char line[LOG_LINE_MAX + 2];
     va_list args;
     assert(level >= LOG_ERROR && level <= LOG_DEBUG);
-    if (level > log_state.level && level > LOG_WARN) {
+    if (level > log_state.level) {
         return;
     }
     size_t used = put_time(line, LOG_LINE_MAX);
@@ -185,31 +176,6 @@ void log_event(int level, const char *what, const char *format, ...)
     line[size++] = '\n';
     line[size] = '\0';
     pthread_mutex_lock(&log_state.lock);
-    if (level <= LOG_WARN) {
-        remember(line);
-    }
-    if (level <= log_state.level) {
-        write_line(line, size);
-    }
+    write_line(line, size);
     pthread_mutex_unlock(&log_state.lock);
-}
-
-char *log_recent(void)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL) {
-        abort();
-    }
-    pthread_mutex_lock(&log_state.lock);
-    for (unsigned i = 0; i < LOG_RECENT; i++) {
-        unsigned slot = (log_state.recent_next + i) % LOG_RECENT;
-        if (log_state.recent[slot] != NULL) {
-            fputs(log_state.recent[slot], out);
-        }
-    }
-    pthread_mutex_unlock(&log_state.lock);
-    fclose(out);
-    return text;
 }

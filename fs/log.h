@@ -22,7 +22,6 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum {
     LOG_FILE_MAX = 8 * 1024 * 1024,
     LOG_LINE_MAX = 1024, /* longer ones are cut */
-    LOG_RECENT = 64,     /* warnings and errors that log_recent() knows */
 };
 
 /* Less important events are not written. Default: LOG_INFO. */
@@ -40,7 +39,5 @@ void log_close(void);
  * in the line become '?'. */
 void log_event(int level, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The last warnings and errors, oldest first, a line each; the caller frees. */
-char *log_recent(void);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_init, &cli_mount, &cli_run,     &cli_status, &cli_locks,
+    &cli_init, &cli_mount, &cli_run,     &cli_status, &cli_events, &cli_locks,
     &cli_log,  &cli_check, &cli_fault,  &cli_version,
 };
 

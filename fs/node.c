@@ -34,10 +34,7 @@ void node_fault(struct node *node, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (!node->faulted) {
-        node->faulted = true;
-        log_event(LOG_ERROR, "node out of service", "why=\"%s\"", text);
-    }
+    node->faulted = true;
     /* Not from inside the hull: the loop does it before it sleeps. */
     if (node->fault_pending[0] == '\0') {
         snprintf(node->fault_pending, sizeof node->fault_pending, "%s", text);
@@ -399,15 +396,11 @@ static void on_frame(void *self, struct bytes frame)
     hull_receive(node->hull, node_now(), frame);
 }
 
-static void on_transport_note(void *self, const char *severity,
-                              const char *code, node_id peer, const char *text)
+static void on_transport_note(void *self, enum hull_event code, node_id peer,
+                              const char *text)
 {
     struct node *node = self;
-    int level = strcmp(severity, "error") == 0  ? LOG_ERROR
-                : strcmp(severity, "warn") == 0 ? LOG_WARN
-                                                : LOG_INFO;
-    log_event(level, code, "peer=%s text=\"%s\"",
-              peer == 0 ? "-" : members_name(node, peer), text);
+    node_event(node, code, peer, 0, "%s", text);
 }
 
 static int open_transport(struct node *node, char why[512])

@@ -15,6 +15,7 @@
 
 #include "fs/apply.h"
 #include "fs/daemon.h"
+#include "fs/events.h"
 #include "fs/locks.h"
 #include "fs/members.h"
 #include "fs/openfiles.h"
@@ -125,6 +126,7 @@ struct node {
     struct locks locks;
     struct digest_point digests[DIGEST_RING];
     struct digest_point last_digest;
+    struct event_ring events;
     struct control *control;
     pid_t comm_pid; /* whose name is in comm */
     raft_time comm_checked;

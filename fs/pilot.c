@@ -170,15 +170,16 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
             patience_leader_heard(&node->patience, now);
         }
     }
-    if (leader != node->leader || role == RAFT_LEADER ||
-        node->role == RAFT_LEADER) {
-        log_event(LOG_INFO, "role", "role=%s term=%" PRIu64 " leader=%s",
-                  role_name(role), term,
-                  leader == 0 ? "-" : members_name(node, leader));
-    }
+    bool tell = leader != node->leader || role == RAFT_LEADER ||
+                node->role == RAFT_LEADER;
     node->role = role;
     node->term = term;
     node->leader = leader;
+    if (tell) {
+        node_event(node, EVENT_ROLE, 0, 0, "role=%s leader=%s",
+                   role_name(role),
+                   leader == 0 ? "-" : members_name(node, leader));
+    }
     if (leader != 0 && !node->stopping) {
         /* Sessions have something to do now; not from inside the hull. */
         uv_timer_start(&node->second, node->second.timer_cb, 0, 1000);
@@ -196,15 +197,9 @@ static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
 
 static void pilot_note(void *self, const struct hull_note *note)
 {
-    static const int levels[] = {
-        [HULL_INFO] = LOG_INFO, [HULL_WARN] = LOG_WARN, [HULL_ERROR] = LOG_ERROR};
     struct node *node = self;
-    log_event(levels[note->severity], note->code,
-              "peer=%s term=%" PRIu64 " index=%" PRIu64 " text=\"%s\"",
-              note->peer == 0 ? "-"
-                              : members_name(node, note->peer),
-              note->term, note->index, note->text);
-    if (strcmp(note->code, "fault") == 0) {
+    node_note(node, note);
+    if (event_severity(note->code) >= EVENT_FAULT) {
         node->faulted = true;
     }
 }

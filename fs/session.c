@@ -73,7 +73,7 @@ void session_completed(struct node *node, enum hull_outcome outcome,
     keeper->id = result->value[VALUE_INO];
     keeper->opened = node_now();
     keeper->opened_count++;
-    log_event(LOG_INFO, "session opened", "id=%" PRIu64, keeper->id);
+    node_event(node, EVENT_SESSION_OPENED, 0, 0, "id=%" PRIu64, keeper->id);
     requests_session_opened(node);
     node_tell_ready(node);
 }
@@ -81,7 +81,8 @@ void session_completed(struct node *node, enum hull_outcome outcome,
 void session_lost(struct node *node)
 {
     if (node->session.state == SESSION_OPEN) {
-        log_event(LOG_WARN, "session ended", "id=%" PRIu64, node->session.id);
+        node_event(node, EVENT_SESSION_ENDED, 0, 0, "id=%" PRIu64,
+                   node->session.id);
         node->session.state = SESSION_NONE;
         locks_session_lost(node);
         if (node->stopping) {

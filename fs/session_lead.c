@@ -96,11 +96,10 @@ static void compare_digest(struct node *node, struct session_report *report,
         }
     }
     if (ours != digest && report->differs == 0) {
-        log_event(LOG_ERROR, "state digests differ",
-                  "node=%s index=%" PRIu64 " ours=%016" PRIx64
-                  " theirs=%016" PRIx64,
-                  members_name(node, report->node), index, ours,
-                  digest);
+        node_event(node, EVENT_DIGESTS_DIFFER, report->node, index,
+                   "state digests differ: ours=%016" PRIx64
+                   " theirs=%016" PRIx64,
+                   ours, digest);
         report->differs = index;
         report->differs_since = node_now();
     }
@@ -211,8 +210,8 @@ static void end_silent_sessions(struct node *node)
             .session = sessions[i].id,
             .caller = {.pid = (uint32_t)getpid(), .comm = "raftfs"},
         };
-        log_event(LOG_WARN, "session timed out", "id=%" PRIu64 " node=%s",
-                  sessions[i].id, sessions[i].name);
+        node_event(node, EVENT_SESSION_TIMED_OUT, 0, 0,
+                   "id=%" PRIu64 " node=%s", sessions[i].id, sessions[i].name);
         if (session_submit(node, &command, random_number(), NULL, 0) == 0) {
             keeper->ending = sessions[i].id;
         }

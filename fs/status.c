@@ -348,6 +348,9 @@ json_t *node_control(void *arg, const json_t *request)
     if (strcmp(command, "locks") == 0) {
         return locks_json(node);
     }
+    if (strcmp(command, "events") == 0) {
+        return events_json(node, request);
+    }
     if (strcmp(command, "fault") == 0) {
         return control_fault(node, request);
     }

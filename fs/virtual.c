@@ -92,8 +92,7 @@ static char *text_members(struct node *node)
 
 static char *text_errors(struct node *node)
 {
-    (void)node;
-    return log_recent();
+    return events_errors(node);
 }
 
 bool virtual_is(uint64_t ino)

@@ -244,3 +244,28 @@ int find_status(const struct found *found, json_t **out, char error[256])
            : rc == CONTROL_NOT_RUNNING ? FIND_NOT_RUNNING
                                        : FIND_FAILED;
 }
+
+/* A mount knows its data directory. */
+int find_ask(const struct cli *cli, const struct found *found, json_t *request,
+             json_t **reply)
+{
+    char error[256] = "";
+    json_t *status = NULL;
+    const char *datadir = found->path;
+    int code = CONTROL_NOT_RUNNING;
+    if (!found->is_mount) {
+        code = control_call(datadir, request, reply, error);
+    } else if (find_status(found, &status, error) == FIND_RUNNING) {
+        datadir = json_string_value(json_object_get(status, "data_dir"));
+        code = control_call(datadir != NULL ? datadir : "", request, reply,
+                            error);
+    }
+    json_decref(request);
+    json_decref(status);
+    if (code == CONTROL_NOT_RUNNING) {
+        return cli_fail(cli, CLI_FAILED, "the node %s %s is not running",
+                        found->is_mount ? "mounted on" : "in", found->path);
+    }
+    return code == CONTROL_OK ? CLI_OK
+                              : cli_fail(cli, CLI_FAILED, "%s", error);
+}

@@ -19,5 +19,9 @@ void found_release(struct found *found);
 enum { FIND_RUNNING = 0, FIND_NOT_RUNNING = 1, FIND_FAILED = 2 };
 /* What the node says about itself. When it does not: a sentence in error. */
 int find_status(const struct found *found, json_t **out, char error[256]);
+/* Asks a running node; takes the request. 0 with a new reference, or an exit
+ * code (told). */
+int find_ask(const struct cli *cli, const struct found *found, json_t *request,
+             json_t **reply);
 
 #endif

@@ -1,6 +1,5 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/find.h"
-#include "fs/control.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,27 +56,6 @@ static void print(const json_t *reply)
     }
 }
 
-/* A mount knows its data directory. */
-static int ask(const struct cli *cli, const struct found *found,
-               json_t **reply)
-{
-    char error[256] = "";
-    json_t *status = NULL;
-    int rc = find_status(found, &status, error);
-    if (rc != 0) {
-        return cli_fail(cli, CLI_FAILED, "the node %s %s is not running",
-                        found->is_mount ? "mounted on" : "in", found->path);
-    }
-    json_t *request = json_pack("{s:s}", "command", "locks");
-    const char *datadir = text(status, "data_dir");
-    int code = control_call(found->is_mount ? datadir : found->path, request,
-                            reply, error);
-    json_decref(request);
-    json_decref(status);
-    return code == CONTROL_OK ? CLI_OK
-                              : cli_fail(cli, CLI_FAILED, "%s", error);
-}
-
 static int run(struct cli *cli)
 {
     const char *operands[1] = {NULL};
@@ -100,7 +78,7 @@ static int run(struct cli *cli)
     if (rc != 0) {
         return rc;
     }
-    rc = ask(cli, &found, &reply);
+    rc = find_ask(cli, &found, json_pack("{s:s}", "command", "locks"), &reply);
     found_release(&found);
     if (rc != CLI_OK) {
         return rc;

@@ -11,8 +11,7 @@ struct record *hull_record_get(struct hull *hull, raft_index index)
         if (rc >= 0) {
             record_unref(record);
         }
-        hull_fail(hull, "record %llu could not be read from the log: %d",
-                  (unsigned long long)index, rc);
+        hull_fail(hull, EVENT_READ_FAILED, index, rc);
         return NULL;
     }
     return record;
@@ -42,8 +41,7 @@ static void apply_one(struct hull *hull)
     struct hull_result result = {0};
     int rc = hull->pilot->apply(hull->pilot->self, record, &result);
     if (rc < 0) {
-        hull_fail(hull, "record %llu could not be applied: %d",
-                  (unsigned long long)index, rc);
+        hull_fail(hull, EVENT_APPLY_FAILED, index, rc);
     } else {
         hull->applied = index;
         inflight_remove(&hull->inflight, record, index);
@@ -62,7 +60,7 @@ void hull_apply(struct hull *hull)
     if (hull->applied != begin) {
         int rc = hull->pilot->applied(hull->pilot->self, hull->applied);
         if (rc < 0) {
-            hull_fail(hull, "applied records could not be kept: %d", rc);
+            hull_fail(hull, EVENT_APPLIED_FAILED, hull->applied, rc);
         }
     }
     reads_release(hull);
@@ -88,7 +86,7 @@ void hull_compact(struct hull *hull)
     }
     int rc = hull->log->compact(hull->log->self, upto);
     if (rc < 0) {
-        hull_fail(hull, "the log could not be compacted: %d", rc);
+        hull_fail(hull, EVENT_COMPACT_FAILED, upto, rc);
         return;
     }
     hull->compacted = upto;

@@ -1,6 +1,5 @@
 #include "raft/hull/hull_int.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 void hull_options_default(struct hull_options *options)
@@ -128,8 +127,7 @@ static void durable_handle(struct hull *hull)
     hull->durable_came = false;
     hull->syncing = 0;
     if (hull->durable_status != 0) {
-        hull_fail(hull, "the log could not be synced: %d",
-                  hull->durable_status);
+        hull_fail(hull, EVENT_SYNC_FAILED, 0, hull->durable_status);
         return;
     }
     assert(hull->durable_token > hull->synced);
@@ -146,12 +144,7 @@ static void durable_handle(struct hull *hull)
 static void fault_handle(struct hull *hull)
 {
     hull->fault_told = true;
-    struct hull_note note = {.severity = HULL_ERROR,
-                             .code = "fault",
-                             .term = hull->term,
-                             .index = hull->applied};
-    snprintf(note.text, sizeof(note.text), "%s", hull->fault);
-    hull_note_send(hull, &note);
+    hull_note_send(hull, &hull->fault);
     struct raft_event event = {.type = RAFT_EVENT_FAULT};
     hull_step(hull, &event);
     held_release(&hull->held);
@@ -172,16 +165,31 @@ void hull_leave(struct hull *hull)
     hull->busy = false;
 }
 
-void hull_fail(struct hull *hull, const char *format, ...)
+void hull_fail_text(struct hull *hull, enum hull_event code, raft_index index,
+                    int error, const char *text)
 {
     if (hull->faulted) {
         return; /* the first reason is the one that counts */
     }
     hull->faulted = true;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(hull->fault, sizeof(hull->fault), format, args);
-    va_end(args);
+    hull->fault = (struct hull_note){
+        .code = code, .term = hull->term, .index = index, .error = error};
+    snprintf(hull->fault.text, sizeof(hull->fault.text), "%s", text);
+}
+
+void hull_fail(struct hull *hull, enum hull_event code, raft_index index,
+               int error)
+{
+    char text[EVENT_TEXT_SIZE];
+    int used = snprintf(text, sizeof(text), "%s", event_sentence(code));
+    if (index != 0) {
+        used += snprintf(text + used, sizeof(text) - (size_t)used,
+                         ", record %llu", (unsigned long long)index);
+    }
+    if (error != 0) {
+        snprintf(text + used, sizeof(text) - (size_t)used, ": %d", error);
+    }
+    hull_fail_text(hull, code, index, error, text);
 }
 
 void hull_note_send(struct hull *hull, const struct hull_note *note)
@@ -312,7 +320,7 @@ void hull_fault(struct hull *hull, raft_time now, const char *why)
         return;
     }
     hull_enter(hull, now);
-    hull_fail(hull, "%s", why);
+    hull_fail_text(hull, EVENT_OUT_OF_SERVICE, hull->applied, 0, why);
     hull_leave(hull);
 }
 

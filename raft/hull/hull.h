@@ -98,7 +98,7 @@ raft_time hull_deadline(const struct hull *hull);
 struct hull_status {
     struct raft_status raft;
     bool faulted;
-    char fault[160];
+    char fault[EVENT_TEXT_SIZE];
     raft_index applied;       /* applied, not necessarily durable in the tree */
     uint64_t commands_waiting, reads_waiting;
     uint64_t syncs, records_written, frames_bad, forwards_sent, forwards_resent,

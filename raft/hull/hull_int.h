@@ -86,7 +86,7 @@ struct hull {
     int durable_status;
 
     bool faulted, fault_told;
-    char fault[160];
+    struct hull_note fault; /* why: code, error, text */
 
     struct cache cache;
     struct held held;
@@ -116,9 +116,12 @@ void hull_enter(struct hull *hull, raft_time now);
 void hull_leave(struct hull *hull);
 /* Steps the core and performs the effects. A faulted node steps no more. */
 int hull_step(struct hull *hull, struct raft_event *event);
-/* Marks the node as faulted; the rest is done in hull_leave(). */
-void hull_fail(struct hull *hull, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Marks the node as faulted; the rest is done in hull_leave(). index: of the
+ * record that it is about, or 0; error: what the failing call returned. */
+void hull_fail(struct hull *hull, enum hull_event code, raft_index index,
+               int error);
+void hull_fail_text(struct hull *hull, enum hull_event code, raft_index index,
+                    int error, const char *text);
 void hull_note_send(struct hull *hull, const struct hull_note *note);
 bool hull_is_member(const struct hull *hull, node_id id);
 void hull_send(struct hull *hull, node_id to, struct frame *frame);

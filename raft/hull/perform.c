@@ -12,7 +12,7 @@ static void perform_save(struct hull *hull, const struct raft_effect *effect)
 {
     int rc = hull->log->save(hull->log->self, effect->term, effect->vote);
     if (rc < 0) {
-        hull_fail(hull, "term and vote could not be saved: %d", rc);
+        hull_fail(hull, EVENT_SAVE_FAILED, 0, rc);
         return;
     }
     wrote(hull, effect);
@@ -32,8 +32,7 @@ static void perform_undo(struct hull *hull, const struct raft_effect *effect)
         submit_superseded(hull, record);
         record_unref(record);
         if (rc < 0) {
-            hull_fail(hull, "record %llu could not be undone: %d",
-                      (unsigned long long)i, rc);
+            hull_fail(hull, EVENT_UNDO_FAILED, i, rc);
             return;
         }
         hull->count.undone++;
@@ -47,8 +46,7 @@ static void perform_truncate(struct hull *hull,
     cache_truncate(&hull->cache, effect->first);
     int rc = hull->log->truncate(hull->log->self, effect->first);
     if (rc < 0) {
-        hull_fail(hull, "the log could not be cut at %llu: %d",
-                  (unsigned long long)effect->first, rc);
+        hull_fail(hull, EVENT_TRUNCATE_FAILED, effect->first, rc);
         return;
     }
     wrote(hull, effect);
@@ -77,8 +75,7 @@ static int stage(struct hull *hull, struct record **records, uint32_t count)
         }
         int rc = hull->pilot->stage(hull->pilot->self, records[i]);
         if (rc < 0) {
-            hull_fail(hull, "the payload of record %llu could not be kept: %d",
-                      (unsigned long long)records[i]->index, rc);
+            hull_fail(hull, EVENT_STAGE_FAILED, records[i]->index, rc);
             return -1;
         }
     }
@@ -115,8 +112,7 @@ static void append(struct hull *hull, const struct raft_effect *effect,
     }
     int rc = hull->log->append(hull->log->self, records, count);
     if (rc < 0) {
-        hull_fail(hull, "the log could not take record %llu: %d",
-                  (unsigned long long)effect->first, rc);
+        hull_fail(hull, EVENT_APPEND_FAILED, effect->first, rc);
         return;
     }
     keep(hull, records, count);
@@ -241,45 +237,32 @@ static void perform_role(struct hull *hull, const struct raft_effect *effect)
 
 static void perform_note(struct hull *hull, const struct raft_effect *effect)
 {
-    static const struct {
-        enum hull_note_severity severity;
-        const char *code, *text;
-    } table[] = {
-        [RAFT_NOTE_NONE] = {HULL_INFO, "none", ""},
-        [RAFT_NOTE_LOST_QUORUM] = {HULL_WARN, "lost-quorum",
-                                   "no majority in contact; stepped down"},
-        [RAFT_NOTE_TRUNCATED] = {HULL_WARN, "truncated",
-                                 "records were superseded by a new leader's"},
-        [RAFT_NOTE_DIVERGED] = {HULL_ERROR, "diverged",
-                                "the leader contradicts a committed record"},
-        [RAFT_NOTE_VOTE_REFUSED] = {HULL_INFO, "vote-refused", ""},
-        [RAFT_NOTE_NEEDS_SNAPSHOT] = {HULL_ERROR, "needs-snapshot",
-                                      "the peer is behind the log's start"},
-        [RAFT_NOTE_MEMBERS] = {HULL_INFO, "members-changed",
-                               "another configuration is in force"},
-        [RAFT_NOTE_MEMBERS_CUT] = {HULL_WARN, "members-restored",
-                                   "a change was superseded; the configuration "
-                                   "before it is in force again"},
-        [RAFT_NOTE_REMOVED] = {HULL_WARN, "removed",
-                               "this node is not a member of the cluster any "
-                               "more"},
-        [RAFT_NOTE_HANDS_OVER] = {HULL_INFO, "hands-over",
-                                  "the peer is preferred as leader"},
+    static const enum hull_event codes[] = {
+        [RAFT_NOTE_NONE] = EVENT_CODES,
+        [RAFT_NOTE_LOST_QUORUM] = EVENT_LOST_QUORUM,
+        [RAFT_NOTE_TRUNCATED] = EVENT_TRUNCATED,
+        [RAFT_NOTE_DIVERGED] = EVENT_DIVERGED,
+        [RAFT_NOTE_VOTE_REFUSED] = EVENT_VOTE_REFUSED,
+        [RAFT_NOTE_NEEDS_SNAPSHOT] = EVENT_NEEDS_SNAPSHOT,
+        [RAFT_NOTE_MEMBERS] = EVENT_MEMBERS_CHANGED,
+        [RAFT_NOTE_MEMBERS_CUT] = EVENT_MEMBERS_RESTORED,
+        [RAFT_NOTE_REMOVED] = EVENT_REMOVED,
+        [RAFT_NOTE_HANDS_OVER] = EVENT_HANDS_OVER,
     };
-    assert((size_t)effect->note < sizeof(table) / sizeof(table[0]));
+    assert((size_t)effect->note < sizeof(codes) / sizeof(codes[0]));
     struct hull_note note = {
-        .severity = table[effect->note].severity,
-        .code = table[effect->note].code,
+        .code = codes[effect->note],
         .peer = effect->peer,
         .term = hull->term,
         .index = effect->first != 0 ? effect->first : effect->index,
     };
-    if (effect->note == RAFT_NOTE_TRUNCATED) {
+    const char *sentence = event_sentence(note.code);
+    if (note.code == EVENT_TRUNCATED) {
         snprintf(note.text, sizeof(note.text), "%llu..%llu: %s",
                  (unsigned long long)effect->first,
-                 (unsigned long long)effect->last, table[effect->note].text);
+                 (unsigned long long)effect->last, sentence);
     } else {
-        snprintf(note.text, sizeof(note.text), "%s", table[effect->note].text);
+        snprintf(note.text, sizeof(note.text), "%s", sentence);
     }
     hull_note_send(hull, &note);
 }
@@ -322,9 +305,8 @@ static void perform_one(struct hull *hull, const struct raft_effect *effect)
         perform_note(hull, effect);
         break;
     case RAFT_DO_FATAL:
-        perform_note(hull, effect);
-        hull_fail(hull, "the log contradicts the leader's at %llu",
-                  (unsigned long long)effect->first);
+        hull_fail(hull, EVENT_DIVERGED, effect->index, 0);
+        hull->fault.peer = effect->peer;
         break;
     }
 }

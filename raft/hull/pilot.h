@@ -8,6 +8,7 @@
 #define RAFT_HULL_PILOT_H
 
 #include "raft/core/raft.h"
+#include "raft/hull/event.h"
 #include "raft/wire/frame.h"
 #include "raft/wire/record.h"
 
@@ -23,16 +24,6 @@ enum hull_outcome {
 struct hull_result {
     int32_t error;     /* 0 or an errno: the application's answer */
     uint64_t value[4]; /* the application's */
-};
-
-enum hull_note_severity { HULL_INFO, HULL_WARN, HULL_ERROR };
-struct hull_note {
-    enum hull_note_severity severity;
-    const char *code; /* "role", "truncated", "lost-quorum", "fault", ... */
-    node_id peer;     /* 0: none */
-    raft_term term;
-    raft_index index;
-    char text[160];
 };
 
 struct pilot {
@@ -81,6 +72,7 @@ struct pilot {
                     enum raft_change_result result);
     /* `peer` says that it cannot follow (its undo or its log failed). */
     void (*cannot_sync)(void *self, node_id peer, raft_index index, int code);
+    /* Something happened that has a code: raft/hull/event.h. */
     void (*note)(void *self, const struct hull_note *note);
     /* Nanoseconds since 1970, for the time stamp of records (leader). */
     uint64_t (*wall_ns)(void *self);

@@ -31,9 +31,7 @@ static void step_message(struct hull *hull, const struct raft_message *message,
     struct raft_config *configs;
     if (change_configs(records, count, &configs, &event.config_count) < 0) {
         /* Its checksum is right, so it is what the leader has written. */
-        hull_fail(hull, "a configuration record up to %llu is of a kind that "
-                        "this version does not know",
-                  (unsigned long long)(message->prev_index + count));
+        hull_fail(hull, EVENT_NEEDS_UPGRADE, message->prev_index + count, 0);
     }
     event.configs = configs;
     hull->attached = records;

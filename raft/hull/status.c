@@ -44,7 +44,7 @@ void hull_get_status(const struct hull *hull, raft_time now,
     *out = hull->count;
     raft_get_status(hull->raft, now > hull->now ? now : hull->now, &out->raft);
     out->faulted = hull->faulted;
-    memcpy(out->fault, hull->fault, sizeof(out->fault));
+    memcpy(out->fault, hull->fault.text, sizeof(out->fault));
     out->applied = hull->applied;
     out->commands_waiting = waiting_commands(&hull->waiting);
     out->reads_waiting = waiting_reads(&hull->waiting);

@@ -69,10 +69,10 @@ static void wait_for_next_try(struct peer *peer, enum dial_loss loss)
 
 static void tell_loss(struct peer *peer, enum dial_loss loss, const char *text)
 {
-    static const char *const codes[] = {
-        [LOSS_UNREACHABLE] = "peer-unreachable",
-        [LOSS_REFUSED] = "peer-refused",
-        [LOSS_BROKEN] = "peer-lost",
+    static const enum hull_event codes[] = {
+        [LOSS_UNREACHABLE] = EVENT_PEER_UNREACHABLE,
+        [LOSS_REFUSED] = EVENT_PEER_REFUSED,
+        [LOSS_BROKEN] = EVENT_PEER_LOST,
     };
     char key[NOTES_KEY_SIZE];
     node_id id = peer->options->id;
@@ -80,7 +80,7 @@ static void tell_loss(struct peer *peer, enum dial_loss loss, const char *text)
      * connection is told each time: its fellow is the note of the next one. */
     snprintf(key, sizeof(key), "dial:%016" PRIx64 ":%d:%.40s", id, (int)loss,
              peer->why);
-    transport_note(peer->transport, "warn", codes[loss], id,
+    transport_note(peer->transport, codes[loss], id,
                    loss == LOSS_BROKEN ? NULL : key, NOTES_ONCE, "%s", text);
 }
 
@@ -124,7 +124,7 @@ void dialer_welcome(struct peer *peer)
     dialer_set_state(peer, DIAL_WELCOMED);
     peer->state_since = transport_now();
     peer->why[0] = '\0';
-    transport_note(peer->transport, "info", "peer-connected", peer->options->id,
+    transport_note(peer->transport, EVENT_PEER_CONNECTED, peer->options->id,
                    NULL, NOTES_ONCE, "connected to %s", peer_label(peer).text);
 }
 

@@ -59,7 +59,7 @@ void incoming_reject(struct incoming *incoming, const char *why)
     incoming_close(incoming);
     snprintf(key, sizeof(key), "garbage:%s", incoming->host);
     transport_note(
-        transport, "warn", "garbage", peer != NULL ? peer->options->id : 0, key,
+        transport, EVENT_GARBAGE, peer != NULL ? peer->options->id : 0, key,
         NOTES_MINUTE, "closed a connection from %s port %u%s%s: %s",
         incoming->host, incoming->port, peer != NULL ? ", node " : "",
         peer != NULL ? peer->options->name : "", why);
@@ -121,7 +121,7 @@ static void tell_refusal(struct incoming *incoming, const struct hello *hello,
     /* By the node, not by the connection: it will try again. */
     snprintf(key, sizeof(key), "hello:%016" PRIx64 ":%d", hello->node,
              (int)status);
-    transport_note(transport, "warn", "peer-refused", hello->node, key,
+    transport_note(transport, EVENT_PEER_REFUSED, hello->node, key,
                    NOTES_ONCE, "refused %s: it %s", who, why);
 }
 
@@ -343,7 +343,7 @@ void incoming_tick(struct incoming *incoming)
         char key[NOTES_KEY_SIZE];
         snprintf(key, sizeof(key), "silent:%016" PRIx64, peer->options->id);
         incoming_close(incoming);
-        transport_note(transport, "warn", "peer-silent", peer->options->id, key,
+        transport_note(transport, EVENT_PEER_SILENT, peer->options->id, key,
                        NOTES_MINUTE, "heard nothing from %s for %u ms",
                        peer_label(peer).text, options->silence_us / 1000);
     }

@@ -23,7 +23,7 @@ static void make_room(struct transport *transport)
     assert(oldest != NULL);
     transport->garbage++;
     incoming_close(oldest);
-    transport_note(transport, "warn", "garbage", 0, "crowd", NOTES_MINUTE,
+    transport_note(transport, EVENT_GARBAGE, 0, "crowd", NOTES_MINUTE,
                    "more than %d connections that do not say who they are; "
                    "the oldest, from %s port %u, is closed",
                    ANONYMOUS_MAX, oldest->host, oldest->port);
@@ -33,7 +33,7 @@ static void on_connection(uv_stream_t *listener, int status)
 {
     struct transport *transport = listener->data;
     if (status < 0) {
-        transport_note(transport, "warn", "accept", 0, "accept", NOTES_MINUTE,
+        transport_note(transport, EVENT_ACCEPT_FAILED, 0, "accept", NOTES_MINUTE,
                        "cannot accept a connection: %s", uv_strerror(status));
         return;
     }

@@ -47,9 +47,9 @@ struct peer *transport_find(struct transport *transport, node_id id)
     return NULL;
 }
 
-void transport_note(struct transport *transport, const char *severity,
-                    const char *code, node_id peer, const char *key,
-                    enum notes_repeat repeat, const char *format, ...)
+void transport_note(struct transport *transport, enum hull_event code,
+                    node_id peer, const char *key, enum notes_repeat repeat,
+                    const char *format, ...)
 {
     char text[NOTE_SIZE], more[NOTE_SIZE + 32];
     uint64_t held = 0;
@@ -64,7 +64,7 @@ void transport_note(struct transport *transport, const char *severity,
     va_end(args);
     snprintf(more, sizeof(more), "%s (%" PRIu64 " more)", text, held);
     const char *said = held > 0 ? more : text;
-    transport->calls.note(transport->calls.self, severity, code, peer, said);
+    transport->calls.note(transport->calls.self, code, peer, said);
 }
 
 struct peer_label peer_label(const struct peer *peer)

@@ -23,6 +23,7 @@
 #define RAFT_UV_TRANSPORT_H
 
 #include "raft/core/types.h"
+#include "raft/hull/event.h"
 #include "raft/wire/frame.h"
 
 #include <uv.h>
@@ -53,10 +54,9 @@ struct transport_calls {
     void *self;
     /* A whole checksummed frame for this node, any kind below FRAME_HELLO. */
     void (*receive)(void *self, struct bytes frame);
-    /* Something a person should know, e.g. severity "warn", code
-     * "peer-refused", text. */
-    void (*note)(void *self, const char *severity, const char *code,
-                 node_id peer, const char *text);
+    /* Something a person should know; peer 0: none. */
+    void (*note)(void *self, enum hull_event code, node_id peer,
+                 const char *text);
 };
 
 struct transport;

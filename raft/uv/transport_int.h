@@ -91,10 +91,10 @@ raft_time transport_now(void);
 struct peer *transport_find(struct transport *transport, node_id id);
 /* Tells a person, once per key as `repeat` says. "(12 more)" is added when some
  * were kept silent. */
-__attribute__((format(printf, 7, 8))) void
-transport_note(struct transport *transport, const char *severity,
-               const char *code, node_id peer, const char *key,
-               enum notes_repeat repeat, const char *format, ...);
+__attribute__((format(printf, 6, 7))) void
+transport_note(struct transport *transport, enum hull_event code, node_id peer,
+               const char *key, enum notes_repeat repeat, const char *format,
+               ...);
 /* Names are for people who compare: "n2 at 127.0.0.1:7382". */
 struct peer_label {
     char text[NOTE_SIZE];

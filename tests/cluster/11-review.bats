@@ -46,7 +46,7 @@ node_by_hand() {
     [[ $status -ne 0 && $output == *"Input/output error"* ]]
     (($(now_ms) - began < 3000))
     [[ $(field n3 role) == faulted ]]
-    grep -q "out of service" "$C/n3/.raftfs/errors"
+    grep -q " fault [a-z-]*-failed \| fault out-of-service " "$C/n3/.raftfs/errors"
     df "$C/n3" >/dev/null
     serves n1
     serves n2
@@ -92,8 +92,8 @@ node_by_hand() {
     sleep 3 # three looks of the leader
     [[ $(cat "/proc/$BASHPID/fd/7") == "still here" ]]
     exec 7>&-
-    ! grep -h "session timed out" "$(node_log n1)" "$(node_log n2)" \
-        "$(node_log n3)" | grep -v "node=$leader" | grep .
+    ! grep -h " session-timed-out " "$(node_log n1)" "$(node_log n2)" \
+        "$(node_log n3)" | grep -v "node=$leader\\b" | grep .
 }
 
 @test "a second process on one data directory is refused, the first goes on" {
@@ -138,6 +138,7 @@ is_faulted() { [[ $(field "$1" role) == faulted ]]; }
     spoil_digest n3
     lab start n1 n2 n3
     wait_until 20 is_faulted n1
+    grep -q " error digests-differ " "$(node_log n1)"
     grep -q "the state differs" "$(node_log n1)"
     wait_until 10 serves n2
     wait_until 10 serves n3

@@ -203,7 +203,7 @@ check_appends() {
 check_leaders() {
     local terms
     terms=$(for node in "${NODES[@]}"; do
-        sed -nE "s/.* role role=leader term=([0-9]+) .*/\\1 $node/p" \
+        sed -nE "s/.* info role term=([0-9]+) .*role=leader.*/\\1 $node/p" \
             "$(node_log "$node")"
     done | sort -u)
     [[ -n $terms ]] || fail "no node says that it became leader" || return 1

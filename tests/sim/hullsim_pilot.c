@@ -296,8 +296,8 @@ static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
 static void pilot_note(void *self, const struct hull_note *note)
 {
     struct node *node = self;
-    sim_trace(node->world, node, "note %s %s", note->code, note->text);
-    if (strcmp(note->code, "diverged") == 0) {
+    sim_trace(node->world, node, "note %s %s", event_name(note->code), note->text);
+    if (note->code == EVENT_DIVERGED) {
         sim_fail(node->world, node, "diverged");
     }
 }

@@ -119,25 +119,6 @@ static void a_file_that_cannot_be_opened_changes_nothing(void **state)
     assert_string_equal(last_line(), "info still here n=1");
 }
 
-static void the_last_warnings_are_remembered(void **state)
-{
-    (void)state;
-    for (int i = 0; i < LOG_RECENT + 5; i++) {
-        log_event(LOG_WARN, "number", "i=%d", i);
-        log_event(LOG_INFO, "not remembered", "i=%d", i);
-    }
-    char *text = log_recent();
-    int lines = 0;
-    for (const char *at = text; *at != '\0'; at++) {
-        lines += *at == '\n';
-    }
-    assert_int_equal(lines, LOG_RECENT);
-    assert_null(strstr(text, "i=4\n"));
-    assert_non_null(strstr(text, "warn number i=5\n"));
-    assert_null(strstr(text, "not remembered"));
-    free(text);
-}
-
 static void levels_have_names(void **state)
 {
     (void)state;
@@ -157,7 +138,6 @@ int main(void)
         TEST(a_file_that_is_full_is_put_aside),
         TEST(a_file_that_was_moved_away_is_made_anew),
         TEST(a_file_that_cannot_be_opened_changes_nothing),
-        TEST(the_last_warnings_are_remembered),
         cmocka_unit_test(levels_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

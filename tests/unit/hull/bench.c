@@ -18,8 +18,8 @@ struct record *command(const char *body, uint64_t serial)
 static int log_append(void *self, struct record *const *records, size_t count)
 {
     struct bench *b = self;
-    if (b->append_result < 0) {
-        return b->append_result;
+    if (b->fails[CALL_APPEND] < 0) {
+        return b->fails[CALL_APPEND];
     }
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(records[i]->index, b->log_count + 1);
@@ -33,6 +33,9 @@ static int log_append(void *self, struct record *const *records, size_t count)
 static int log_truncate(void *self, raft_index from)
 {
     struct bench *b = self;
+    if (b->fails[CALL_TRUNCATE] < 0) {
+        return b->fails[CALL_TRUNCATE];
+    }
     while (b->log_count >= from) {
         b->log_count--;
         record_unref(b->log[b->log_count]);
@@ -42,13 +45,17 @@ static int log_truncate(void *self, raft_index from)
 
 static int log_save(void *self, raft_term term, node_id vote)
 {
-    (void)self, (void)term, (void)vote;
-    return 0;
+    struct bench *b = self;
+    (void)term, (void)vote;
+    return b->fails[CALL_SAVE];
 }
 
 static int log_read(void *self, raft_index index, struct record **out)
 {
     struct bench *b = self;
+    if (b->fails[CALL_READ] < 0) {
+        return b->fails[CALL_READ];
+    }
     if (index == 0 || index > b->log_count) {
         return -1;
     }
@@ -58,8 +65,9 @@ static int log_read(void *self, raft_index index, struct record **out)
 
 static int log_compact(void *self, raft_index upto)
 {
-    (void)self, (void)upto;
-    return 0;
+    struct bench *b = self;
+    (void)upto;
+    return b->fails[CALL_COMPACT];
 }
 
 static void log_sync(void *self, raft_token token)
@@ -83,13 +91,20 @@ static const struct log_api log_calls = {
 
 static int pilot_stage(void *self, struct record *record)
 {
-    (void)self, (void)record;
-    return 0;
+    struct bench *b = self;
+    (void)record;
+    return b->fails[CALL_STAGE];
 }
 
 static int pilot_undo(void *self, const struct record *record)
 {
-    (void)self, (void)record;
+    struct bench *b = self;
+    if (b->fails[CALL_UNDO] < 0 && record->index == b->undo_fails_at) {
+        return b->fails[CALL_UNDO];
+    }
+    assert_true(b->undone_count < LOG_MAX);
+    b->undone[b->undone_count] = record->index;
+    b->undone_count++;
     return 0;
 }
 
@@ -97,6 +112,9 @@ static int pilot_apply(void *self, struct record *record,
                        struct hull_result *result)
 {
     struct bench *b = self;
+    if (b->fails[CALL_APPLY] < 0) {
+        return b->fails[CALL_APPLY];
+    }
     assert_int_equal(record->index, b->applied + 1);
     b->applied = record->index;
     result->value[0] = record->index;
@@ -107,7 +125,7 @@ static int pilot_applied(void *self, raft_index index)
 {
     struct bench *b = self;
     assert_int_equal(index, b->applied);
-    return 0;
+    return b->fails[CALL_APPLIED];
 }
 
 static void pilot_complete(void *self, void *context, enum hull_outcome outcome,
@@ -161,7 +179,8 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
 static void pilot_note(void *self, const struct hull_note *note)
 {
     struct bench *b = self;
-    snprintf(b->note, sizeof(b->note), "%s", note->code);
+    b->note = *note;
+    event_ring_add(&b->events, 1000 * b->now, note);
 }
 
 static uint64_t pilot_wall_ns(void *self)
@@ -209,13 +228,20 @@ static struct log_api the_log;
 
 void bench_open(struct bench *b, uint32_t nodes)
 {
+    struct hull_options options;
+    hull_options_default(&options);
+    bench_open_with(b, nodes, &options);
+}
+
+void bench_open_with(struct bench *b, uint32_t nodes,
+                     const struct hull_options *wanted)
+{
     *b = (struct bench){.now = 1000};
     the_pilot = pilot_calls;
     the_pilot.self = b;
     the_log = log_calls;
     the_log.self = b;
-    struct hull_options options;
-    hull_options_default(&options);
+    struct hull_options options = *wanted;
     options.raft.self = SELF;
     options.raft.boot = 77;
     options.waiting_max = 8;
@@ -229,6 +255,7 @@ void bench_open(struct bench *b, uint32_t nodes)
 void bench_close(struct bench *b)
 {
     hull_free(b->hull);
+    b->fails[CALL_TRUNCATE] = 0;
     log_truncate(b, 1);
     for (size_t i = 0; i < b->sent_count; i++) {
         frame_release(&b->sent[i]);
@@ -262,6 +289,11 @@ void pass(struct bench *b, raft_time duration)
 void lead_alone(struct bench *b)
 {
     bench_open(b, 1);
+    become_leader(b);
+}
+
+void become_leader(struct bench *b)
+{
     pass(b, 10);
     while (b->sync_token != 0) {
         synced(b, 0);

@@ -14,17 +14,34 @@ struct caller { /* a context */
     struct hull_result result;
 };
 
+/* Calls that can be made to fail. */
+enum bench_call {
+    CALL_APPEND,
+    CALL_TRUNCATE,
+    CALL_SAVE,
+    CALL_READ,
+    CALL_COMPACT,
+    CALL_STAGE,
+    CALL_UNDO,
+    CALL_APPLY,
+    CALL_APPLIED,
+    CALLS
+};
+
 struct bench {
     struct hull *hull;
     raft_time now;
     /* log */
     struct record *log[LOG_MAX]; /* [index - 1] */
     size_t log_count;
-    int append_result;
+    int fails[CALLS]; /* what they return; 0: they work */
     raft_token sync_token; /* asked for and not answered; 0: none */
     uint32_t syncs;
     /* pilot */
     raft_index applied;
+    raft_index undone[LOG_MAX]; /* in the order of the calls */
+    size_t undone_count;
+    raft_index undo_fails_at;
     struct frame sent[SENT_MAX];
     size_t sent_count;
     uint32_t notices;
@@ -32,16 +49,20 @@ struct bench {
     uint64_t request; /* the last one answered, and how */
     enum raft_change_result result;
     struct caller *nested; /* submits once more from complete() */
-    char note[32];
+    struct hull_note note; /* the last one */
+    struct event_ring events;
 };
 
 /* Unstamped, of session 7 of SELF. */
 struct record *command(const char *body, uint64_t serial);
 /* A hull that is one of `nodes` nodes, with an empty log. */
 void bench_open(struct bench *b, uint32_t nodes);
+void bench_open_with(struct bench *b, uint32_t nodes,
+                     const struct hull_options *wanted);
 void bench_close(struct bench *b);
 /* A cluster of one that leads. */
 void lead_alone(struct bench *b);
+void become_leader(struct bench *b); /* of one node */
 /* The sync under way is done. */
 void synced(struct bench *b, int status);
 /* Lets time pass, ticking when the hull wants it. */

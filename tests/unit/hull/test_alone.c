@@ -61,10 +61,11 @@ static void a_failed_write_takes_the_node_out_of_service(void **state)
     struct caller caller = {0}, later = {0};
     lead_alone(&b);
     submit(&b, &caller, 1, 1000000);
-    b.append_result = -28;
+    b.fails[CALL_APPEND] = -28;
     hull_flush(b.hull, b.now);
     expect(&caller, HULL_STOPPED);
-    assert_string_equal(b.note, "fault");
+    assert_int_equal(b.note.code, EVENT_APPEND_FAILED);
+    assert_int_equal(b.note.error, -28);
     assert_int_equal(hull_deadline(b.hull), UINT64_MAX);
     struct record *record = command("more", 2);
     assert_int_equal(hull_submit(b.hull, b.now, record, b.now + 9, &later), -1);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* --- what tests wait for --- */
 
@@ -81,7 +83,8 @@ static void frames_go_both_ways(void **state)
     assert_int_equal(world_status(world, 1, 2).frames_received, 100);
     assert_string_equal(world_status(world, 1, 2).why, "");
     assert_true(world_status(world, 1, 2).heard > 0);
-    assert_int_equal(world_count_notes(world, 1, "connected to n2"), 1);
+    assert_int_equal(world_count_notes(world, 1,
+                                       "info peer-connected connected to n2"), 1);
     world_free(world);
 }
 
@@ -138,6 +141,8 @@ static void a_cut_is_silent_and_heals(void **state)
     world_wait(world, n1_is_not_connected_to, 2);
     assert_int_equal(world->nodes[2].received, 0);
     assert_false(world_status(world, 1, 2).hears);
+    assert_true(world_count_notes(world, 1, "warn peer-silent") +
+                    world_count_notes(world, 2, "warn peer-silent") > 0);
 
     transport_cut(world->nodes[1].transport, 2, false);
     transport_cut(world->nodes[2].transport, 1, false);
@@ -231,6 +236,7 @@ static void a_restarted_peer_is_found_again(void **state)
         world_wait(world, all_connected, 0);
         world_send_until_received(world, 1, 2, round);
     }
+    assert_true(world_count_notes(world, 1, "warn peer-lost") > 0);
     world_free(world);
 }
 
@@ -246,6 +252,30 @@ static void an_absent_peer_is_told_of_once(void **state)
                                        "warn peer-unreachable cannot reach n2 "
                                        "at 127.0.0.1:"),
                      1);
+    world_free(world);
+}
+
+/* libuv keeps one descriptor for that case, to be able to refuse; it is taken
+ * away here. */
+static void without_descriptors_nobody_is_accepted(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1);
+    world_start(world, 1);
+    world_run(world, 10);
+    int client = world_connect(world, 1);
+    struct rlimit limit, none;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = limit;
+    none.rlim_cur = 0;
+    assert_int_equal(close(world->loop.emfile_fd), 0);
+    world->loop.emfile_fd = -1;
+    setrlimit(RLIMIT_NOFILE, &none);
+    world_wait(world, n1_has_notes, 1);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(world_count_notes(world, 1, "warn accept-failed"), 1);
+    close(client);
+    world_run(world, 10);
     world_free(world);
 }
 
@@ -363,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_relayed_frame_is_not_relayed_again),
         cmocka_unit_test(a_restarted_peer_is_found_again),
         cmocka_unit_test(an_absent_peer_is_told_of_once),
+        cmocka_unit_test(without_descriptors_nobody_is_accepted),
         cmocka_unit_test(a_full_queue_drops_and_counts),
         cmocka_unit_test(closing_in_the_middle_leaves_nothing),
         cmocka_unit_test(closing_before_anything_happened_leaves_nothing),

@@ -107,14 +107,15 @@ static void on_receive(void *self, struct bytes frame)
     }
 }
 
-static void on_note(void *self, const char *severity, const char *code,
-                    node_id peer, const char *text)
+static void on_note(void *self, enum hull_event code, node_id peer,
+                    const char *text)
 {
     struct world_node *node = self;
     (void)peer;
     if (node->note_count < WORLD_NOTES) {
         snprintf(node->notes[node->note_count], sizeof(node->notes[0]),
-                 "%s %s %s", severity, code, text);
+                 "%s %s %s", event_severity_name(event_severity(code)),
+                 event_name(code), text);
         node->note_count++;
     }
 }

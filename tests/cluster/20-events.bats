@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# What happens to nodes has codes, which are counted and remembered.
+load ../lib/cluster
+
+events() { timeout 10 "$RAFTFS" events "$C/data/$1" --json "${@:2}"; }
+has_event() { # NODE CODE [TEXT]
+    events "$1" | jq -e --arg code "$2" --arg text "${3:-}" -s \
+        'any(.[]; .code == $code and (.text | contains($text)))' >/dev/null
+}
+
+@test "events have codes, by data directory and by mount, and are followed" {
+    cluster_up 3
+    local leader
+    leader=$(leader_name)
+    has_event "$leader" role role=leader
+    has_event n2 session-opened
+    has_event n2 peer-connected
+    run timeout 10 "$RAFTFS" events "$C/n2"
+    [[ $status -eq 0 && $output == *" session-opened "* ]]
+    timeout 10 "$RAFTFS" events "$C/n2" --warnings | { ! grep -F " info "; }
+    background timeout 60 "$RAFTFS" events "$C/data/n2" --follow \
+        >"$BATS_TEST_TMPDIR/followed"
+    node_kill "$leader"
+    set -- $(others "$leader")
+    leader_name "$@" >/dev/null
+    wait_until 10 grep -q "warn  peer-" "$BATS_TEST_TMPDIR/followed" ||
+        [[ $leader == n2 ]]
+    grep -q " warn peer-" "$C/$1/.raftfs/errors"
+    ! grep -q " info " "$C/$1/.raftfs/errors"
+    run timeout 10 "$RAFTFS" events "$C/data/$leader"
+    [[ $status -eq 1 && $output == *"is not running"* ]]
+}
+
+@test "a node that was away for too long says what it has lost" {
+    cluster_up 3
+    local node leader
+    leader=$(leader_name)
+    set -- $(others "$leader")
+    for node in "${NODES[@]}"; do
+        node_kill "$node"
+        jq '.session_timeout_ms = 2000' "$C/data/$node/raftfs.json" \
+            >"$BATS_TEST_TMPDIR/new"
+        cp "$BATS_TEST_TMPDIR/new" "$C/data/$node/raftfs.json"
+    done
+    for node in "${NODES[@]}"; do
+        node_start "$node"
+    done
+    wait_until 20 serves n1
+    leader=$(leader_name)
+    set -- $(others "$leader")
+    echo x >"$C/$1/d/f"
+    background flock "$C/$1/d/f" sleep 60
+    wait_until 10 has_lock "$1"
+    node_pause "$1"
+    wait_until 20 has_event "$leader" session-timed-out "node=$1"
+    node_resume "$1"
+    wait_until 20 has_event "$1" session-ended
+    wait_until 20 has_event "$1" lock-lost inode=
+}
+
+has_lock() {
+    [[ $(timeout 5 "$RAFTFS" locks "$C/data/$1" --json |
+        jq '.locks | length') == 1 ]]
+}

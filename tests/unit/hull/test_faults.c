@@ -1,0 +1,417 @@
+/* Every call of the log and the pilot fails once: the node goes out of service
+ * with the code that says which, tells it once, and does nothing more. */
+#include "tests/unit/hull/bench.h"
+
+#include "raft/wire/members.h"
+
+#include <string.h>
+
+static void expect_fault(struct bench *b, enum hull_event code, int error)
+{
+    struct hull_status status;
+    hull_get_status(b->hull, b->now, &status);
+    assert_true(status.faulted);
+    assert_int_equal(b->events.counts[code], 1);
+    assert_int_equal(b->note.code, code);
+    assert_int_equal(b->note.error, error);
+    assert_non_null(strstr(status.fault, event_sentence(code)));
+    assert_int_equal(hull_deadline(b->hull), UINT64_MAX);
+    size_t sent = b->sent_count;
+    pass(b, 5 * 1000 * 1000);
+    assert_int_equal(b->sent_count, sent);
+    hull_check(b->hull);
+}
+
+/* `from` sends the record (which is taken) as one of `term` at `index`, behind
+ * prev_term. */
+static void append_record(struct bench *b, struct record *record, node_id from,
+                          raft_term term, raft_index index,
+                          raft_term prev_term, raft_index commit)
+{
+    record->origin = from;
+    record->index = index;
+    record->term = term;
+    record->time_ns = 500 + index;
+    struct raft_message m = {.type = RAFT_APPEND,
+                             .from = from,
+                             .to = SELF,
+                             .term = term,
+                             .boot = from,
+                             .first = index,
+                             .prev_index = index - 1,
+                             .prev_term = prev_term,
+                             .count = 1,
+                             .commit = commit,
+                             .quorum_ok = true,
+                             .sent = 1};
+    deliver(b, frame_encode_raft(&m, &record));
+    record_unref(record);
+    while (b->sync_token != 0) {
+        synced(b, 0);
+    }
+}
+
+static void append(struct bench *b, node_id from, raft_term term,
+                   raft_index index, raft_term prev_term, raft_index commit)
+{
+    append_record(b, command("theirs", 1000 * term + index), from, term, index,
+                  prev_term, commit);
+}
+
+/* OTHER's records 1..count of term 1, of which the first is committed. */
+static void follow(struct bench *b, raft_index count)
+{
+    bench_open(b, 3);
+    for (raft_index i = 1; i <= count; i++) {
+        append(b, OTHER, 1, i, i == 1 ? 0 : 1, 1);
+    }
+    assert_int_equal(b->log_count, count);
+}
+
+static void a_failed_save(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    b.fails[CALL_SAVE] = -5;
+    heartbeat(&b, OTHER, 1);
+    expect_fault(&b, EVENT_SAVE_FAILED, -5);
+    bench_close(&b);
+}
+
+static void a_failed_append(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 1);
+    b.fails[CALL_APPEND] = -5;
+    append(&b, OTHER, 1, 2, 1, 1);
+    expect_fault(&b, EVENT_APPEND_FAILED, -5);
+    bench_close(&b);
+}
+
+static void a_failed_stage(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct caller caller = {0};
+    lead_alone(&b);
+    struct record *record = record_new(
+        RECORD_COMMAND, (struct bytes){"w", 1}, (struct bytes){"payload", 7});
+    record->origin = SELF;
+    record->session = 7;
+    record->serial = 1;
+    b.fails[CALL_STAGE] = -5;
+    assert_int_equal(
+        hull_submit(b.hull, b.now, record, b.now + 1000, &caller), 0);
+    hull_flush(b.hull, b.now);
+    expect(&caller, HULL_STOPPED);
+    expect_fault(&b, EVENT_STAGE_FAILED, -5);
+    bench_close(&b);
+}
+
+static void a_failed_sync(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct caller caller = {0};
+    lead_alone(&b);
+    submit(&b, &caller, 1, 1000000);
+    hull_flush(b.hull, b.now);
+    synced(&b, -5);
+    expect(&caller, HULL_STOPPED);
+    expect_fault(&b, EVENT_SYNC_FAILED, -5);
+    assert_int_equal(b.sync_token, 0); /* never tried again */
+    bench_close(&b);
+}
+
+static void a_failed_truncate(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 3);
+    b.fails[CALL_TRUNCATE] = -5;
+    append(&b, THIRD, 2, 2, 1, 1);
+    expect_fault(&b, EVENT_TRUNCATE_FAILED, -5);
+    assert_int_equal(b.log_count, 3);
+    assert_int_equal(b.log[1]->term, 1);
+    bench_close(&b);
+}
+
+/* What stands in the log is undone newest first, then it is cut, and only then
+ * the new leader's records are written. A failure in the middle keeps them all. */
+static void a_failed_undo_writes_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 4);
+    b.fails[CALL_UNDO] = -7;
+    b.undo_fails_at = 3;
+    append(&b, THIRD, 2, 2, 1, 1);
+    expect_fault(&b, EVENT_UNDO_FAILED, -7);
+    assert_int_equal(b.note.index, 3);
+    assert_int_equal(b.undone_count, 1);
+    assert_int_equal(b.undone[0], 4);
+    assert_int_equal(b.log_count, 4);
+    assert_int_equal(b.log[3]->term, 1);
+    bench_close(&b);
+}
+
+static void an_undo_takes_the_newest_first(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 4);
+    append(&b, THIRD, 2, 2, 1, 1);
+    assert_int_equal(b.events.counts[EVENT_TRUNCATED], 1);
+    assert_int_equal(b.undone_count, 3);
+    for (raft_index i = 0; i < 3; i++) {
+        assert_int_equal(b.undone[i], 4 - i);
+    }
+    assert_int_equal(b.log_count, 2);
+    assert_int_equal(b.log[1]->term, 2);
+    bench_close(&b);
+}
+
+/* The record is kept as it is: evidence. */
+static void a_contradicted_commit_is_never_obeyed(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 2);
+    append(&b, OTHER, 1, 3, 1, 3);
+    assert_int_equal(b.applied, 3);
+    append(&b, THIRD, 2, 2, 1, 3);
+    expect_fault(&b, EVENT_DIVERGED, 0);
+    assert_int_equal(b.note.peer, THIRD);
+    assert_int_equal(b.note.index, 2);
+    assert_int_equal(b.undone_count, 0);
+    assert_int_equal(b.log_count, 3);
+    assert_int_equal(b.log[1]->term, 1);
+    bench_close(&b);
+}
+
+static void a_failed_apply(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 2);
+    b.fails[CALL_APPLY] = -5;
+    append(&b, OTHER, 1, 3, 1, 2);
+    expect_fault(&b, EVENT_APPLY_FAILED, -5);
+    assert_int_equal(b.note.index, 2);
+    bench_close(&b);
+}
+
+static void a_failed_end_of_apply(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 2);
+    b.fails[CALL_APPLIED] = -5;
+    append(&b, OTHER, 1, 3, 1, 2);
+    expect_fault(&b, EVENT_APPLIED_FAILED, -5);
+    bench_close(&b);
+}
+
+/* A record that is not in the cache. */
+static void a_failed_read(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct hull_options options;
+    hull_options_default(&options);
+    options.cache_bytes = 0;
+    bench_open_with(&b, 3, &options);
+    append(&b, OTHER, 1, 1, 0, 0);
+    append(&b, OTHER, 1, 2, 1, 0);
+    b.fails[CALL_READ] = -3;
+    append(&b, OTHER, 1, 3, 1, 2);
+    expect_fault(&b, EVENT_READ_FAILED, -3);
+    bench_close(&b);
+}
+
+static void a_failed_compact(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct hull_options options;
+    hull_options_default(&options);
+    options.log_trailing = 0;
+    bench_open_with(&b, 1, &options);
+    become_leader(&b);
+    while (b.log_count < LOG_MAX) {
+        struct caller caller = {0};
+        submit(&b, &caller, b.log_count, 1000000);
+        hull_flush(b.hull, b.now);
+        synced(&b, 0);
+        expect(&caller, HULL_DONE);
+    }
+    b.fails[CALL_COMPACT] = -5;
+    hull_tree_durable(b.hull, b.now, b.applied);
+    expect_fault(&b, EVENT_COMPACT_FAILED, -5);
+    bench_close(&b);
+}
+
+static void the_program_may_say_so(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    hull_fault(b.hull, b.now, "the tree smells");
+    assert_int_equal(b.note.code, EVENT_OUT_OF_SERVICE);
+    assert_string_equal(b.note.text, "the tree smells");
+    bench_close(&b);
+}
+
+/* SELF is elected by OTHER. */
+static void elect(struct bench *b, raft_term term)
+{
+    for (enum raft_message_type type = RAFT_PREVOTE_REPLY;
+         type <= RAFT_VOTE_REPLY; type += RAFT_VOTE_REPLY - RAFT_PREVOTE_REPLY) {
+        pass(b, type == RAFT_PREVOTE_REPLY ? 2 * 700 * 1000 : 10);
+        while (b->sync_token != 0) {
+            synced(b, 0);
+        }
+        struct raft_message m = {.type = type,
+                                 .from = OTHER,
+                                 .to = SELF,
+                                 .term = term,
+                                 .boot = OTHER,
+                                 .granted = true};
+        deliver(b, frame_encode_raft(&m, NULL));
+    }
+    assert_true(hull_is_leader(b->hull));
+}
+
+static void a_leader_without_a_majority(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    elect(&b, 1);
+    pass(&b, 2 * 1000 * 1000);
+    assert_false(hull_is_leader(b.hull));
+    assert_int_equal(b.events.counts[EVENT_LOST_QUORUM], 1);
+    bench_close(&b);
+}
+
+static void a_candidate_that_nobody_needs(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    heartbeat(&b, OTHER, 1);
+    struct raft_message m = {.type = RAFT_VOTE,
+                             .from = THIRD,
+                             .to = SELF,
+                             .term = 2,
+                             .boot = 6};
+    deliver(&b, frame_encode_raft(&m, NULL));
+    assert_int_equal(b.note.code, EVENT_VOTE_REFUSED);
+    assert_int_equal(b.note.peer, THIRD);
+    bench_close(&b);
+}
+
+/* The configuration of three, OTHER preferred, without SELF if wanted. */
+static struct record *configuration(bool without_self)
+{
+    uint8_t body[MEMBERS_BODY_MAX];
+    struct raft_members members = {.count = 0};
+    for (node_id id = without_self ? OTHER : SELF; id <= THIRD; id++) {
+        members.list[members.count++] = (struct raft_member){
+            .id = id, .voter = true, .priority = id == OTHER ? 9 : 1};
+    }
+    members_encode(&members, body);
+    return record_new(
+        RECORD_CONFIG,
+        (struct bytes){.data = body, .size = members_size(&members)},
+        (struct bytes){0});
+}
+
+static void a_configuration_that_is_superseded(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    append_record(&b, configuration(false), OTHER, 1, 1, 0, 0);
+    assert_int_equal(b.events.counts[EVENT_MEMBERS_CHANGED], 1);
+    append(&b, THIRD, 2, 1, 0, 0);
+    assert_int_equal(b.events.counts[EVENT_MEMBERS_RESTORED], 1);
+    bench_close(&b);
+}
+
+static void a_node_that_is_not_wanted_any_more(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    append_record(&b, configuration(true), OTHER, 1, 1, 0, 1);
+    assert_int_equal(b.events.counts[EVENT_REMOVED], 1);
+    bench_close(&b);
+}
+
+static void a_peer_that_is_preferred(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    append_record(&b, configuration(false), OTHER, 1, 1, 0, 1);
+    elect(&b, 2);
+    while (b.sync_token != 0) {
+        synced(&b, 0);
+    }
+    for (int i = 0; i < 20 && b.events.counts[EVENT_HANDS_OVER] == 0; i++) {
+        struct raft_message m = {.type = RAFT_APPEND_REPLY,
+                                 .from = OTHER,
+                                 .to = SELF,
+                                 .term = 2,
+                                 .boot = OTHER,
+                                 .sent = b.now,
+                                 .granted = true,
+                                 .match = 2};
+        deliver(&b, frame_encode_raft(&m, NULL));
+        pass(&b, 500 * 1000);
+    }
+    assert_int_equal(b.events.counts[EVENT_HANDS_OVER], 1);
+    bench_close(&b);
+}
+
+static void a_configuration_of_another_version(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    append_record(&b,
+                  record_new(RECORD_CONFIG, (struct bytes){"?", 1},
+                             (struct bytes){0}),
+                  OTHER, 1, 1, 0, 0);
+    expect_fault(&b, EVENT_NEEDS_UPGRADE, 0);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failed_save),
+        cmocka_unit_test(a_failed_append),
+        cmocka_unit_test(a_failed_stage),
+        cmocka_unit_test(a_failed_sync),
+        cmocka_unit_test(a_failed_truncate),
+        cmocka_unit_test(a_failed_undo_writes_nothing),
+        cmocka_unit_test(an_undo_takes_the_newest_first),
+        cmocka_unit_test(a_contradicted_commit_is_never_obeyed),
+        cmocka_unit_test(a_failed_apply),
+        cmocka_unit_test(a_failed_end_of_apply),
+        cmocka_unit_test(a_failed_read),
+        cmocka_unit_test(a_failed_compact),
+        cmocka_unit_test(a_leader_without_a_majority),
+        cmocka_unit_test(a_candidate_that_nobody_needs),
+        cmocka_unit_test(a_configuration_that_is_superseded),
+        cmocka_unit_test(a_node_that_is_not_wanted_any_more),
+        cmocka_unit_test(a_peer_that_is_preferred),
+        cmocka_unit_test(a_configuration_of_another_version),
+        cmocka_unit_test(the_program_may_say_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
