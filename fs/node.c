@@ -322,9 +322,9 @@ static int settle(struct node *node)
                           ": one of them was replaced or damaged",
                           raftlog_last(node->log), applied);
     }
-    int fd = tree_wal_fd(node->tree);
-    if (fd < 0 || fdatasync(fd) < 0) {
-        return store_fail_errno(errno, "cannot sync tree.db");
+    int rc = tree_settle(node->tree);
+    if (rc < 0) {
+        return rc;
     }
     node->tree_durable = node->committed = applied;
     return 0;

@@ -1,6 +1,7 @@
 #include "store/db.h"
 
 #include "store/error.h"
+#include "store/io.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -286,6 +287,18 @@ int db_extend_wal(struct db *db, uint64_t size)
     if (fd >= 0) {
         close(fd);
     }
+    sqlite3_free(name);
+    return rc;
+}
+
+int db_settle(struct db *db)
+{
+    if (db_wal_fd(db) < 0) { /* makes it, if need be */
+        return STORE_IO;
+    }
+    char *name = sqlite3_mprintf("%s-wal", db->path);
+    assert(name != NULL);
+    int rc = store_rewrite(name, 0);
     sqlite3_free(name);
     return rc;
 }

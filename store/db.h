@@ -57,6 +57,9 @@ int db_wal_fd(struct db *db);
  * makes each later fdatasync() about a third cheaper. For speed alone, so a full
  * disk is no error. Before anybody writes. */
 int db_extend_wal(struct db *db, uint64_t size);
+/* Makes durable what an earlier process has committed (store_rewrite). Before
+ * anybody writes. */
+int db_settle(struct db *db);
 /* Moves the WAL into the database file (passive: never waits for, never
  * blocks, the owner). For the background thread, on its own connection. */
 int db_checkpoint(struct db *db);

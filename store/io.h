@@ -9,6 +9,7 @@
 #ifndef STORE_IO_H
 #define STORE_IO_H
 
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -24,6 +25,12 @@ struct store_io {
 
 extern struct store_io store_io;
 
+/* Writes the file's bytes from `from` on once more, as they are, and syncs it.
+ * After a failed sync the kernel calls pages clean that never reached the disk;
+ * the next process reads them, and its syncs have nothing to do. Whoever makes
+ * bytes of an earlier process durable must write them itself. Nobody else writes
+ * the file meanwhile. */
+int store_rewrite(const char *path, uint64_t from);
 /* Makes the names in the directory that holds `path` durable. */
 int store_sync_directory_of(const char *path);
 /* Same for the directory itself. */

@@ -269,7 +269,7 @@ static void release(struct raftlog *log)
 /* Whatever is found is made durable, so that the node may say so. */
 static int sync_found(struct raftlog *log)
 {
-    int rc = sync_wal(&log->db);
+    int rc = db_settle(&log->db);
     if (rc == 0) {
         log->durable = log->last;
     }

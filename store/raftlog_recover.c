@@ -1,10 +1,8 @@
 #include "store/raftlog_int.h"
 
 #include "store/error.h"
-#include "store/io.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -153,37 +151,28 @@ static int cut(struct raftlog *log, uint64_t from, struct log_head *head)
     return 0;
 }
 
-static int sync_segment(struct segments *segments, uint64_t segment)
+/* Payloads that may be in memory only: the process alone crashed, or a sync had
+ * failed. */
+static int sync_payloads(struct raftlog *log, struct segments *segments)
 {
-    int fd = -1;
-    int rc = segments_get(segments, segment, &fd);
+    sqlite3_stmt *statement = NULL;
+    int rc = db_prepare(&log->db,
+                        "SELECT segment, min(position) FROM records"
+                        " WHERE idx>?1 AND segment<>0 GROUP BY segment",
+                        &statement);
     if (rc < 0) {
         return rc;
     }
-    if (store_io.fdatasync(fd) < 0) {
-        rc = store_fail_errno(errno, "segment %" PRIu64 ": cannot sync",
-                              segment);
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)log->durable);
+    while ((rc = db_row(&log->db, statement, "find places")) == 1) {
+        rc = segments_settle(segments,
+                             (uint64_t)sqlite3_column_int64(statement, 0),
+                             (uint64_t)sqlite3_column_int64(statement, 1));
+        if (rc < 0) {
+            break;
+        }
     }
-    segments_put(segments, segment);
-    return rc;
-}
-
-/* After a crash of the process alone, payloads may be in memory only. */
-static int sync_payloads(struct raftlog *log, struct segments *segments)
-{
-    struct place_uses recent = {0};
-    uint64_t from = log->durable + 1;
-    if (from > log->last) {
-        return 0;
-    }
-    sqlite3_stmt *places = log->sql[SQL_PLACES];
-    sqlite3_bind_int64(places, 1, (sqlite3_int64)from);
-    sqlite3_bind_int64(places, 2, (sqlite3_int64)log->last);
-    int rc = place_uses_collect(&recent, &log->db, places, "find places");
-    for (size_t i = 0; rc == 0 && i < recent.count; i++) {
-        rc = sync_segment(segments, recent.list[i].segment);
-    }
-    place_uses_release(&recent);
+    sqlite3_finalize(statement);
     return rc;
 }
 

@@ -122,6 +122,13 @@ static int open_file(struct segments *segments, struct segment_file *file)
     return 0;
 }
 
+int segments_settle(struct segments *segments, uint64_t id, uint64_t position)
+{
+    char path[SEGMENT_PATH_MAX];
+    segment_path(segments->directory, id, path);
+    return store_rewrite(path, position - SEGMENT_RECORD_HEADER);
+}
+
 int segments_get(struct segments *segments, uint64_t id, int *fd)
 {
     pthread_mutex_lock(&segments->lock);

@@ -59,6 +59,10 @@ int segments_read(struct segments *segments, struct place place, uint64_t skip,
 /* Reads a whole payload of exactly `size` bytes and checks its checksum. */
 int segments_read_checked(struct segments *segments, struct place place,
                           void *out, size_t size);
+/* Makes what an earlier process wrote, from the record at `position` on, durable
+ * (store_rewrite). Before there is a writer. */
+int segments_settle(struct segments *segments, uint64_t segment,
+                    uint64_t position);
 /* An fd for preadv2(); valid until put. A removed segment stays readable. */
 int segments_get(struct segments *segments, uint64_t segment, int *fd);
 void segments_put(struct segments *segments, uint64_t segment);

@@ -337,6 +337,11 @@ uint64_t tree_next_ino(struct tree *tree)
     return tree->meta.next_ino++;
 }
 
+int tree_settle(struct tree *tree)
+{
+    return db_settle(&tree->db);
+}
+
 int tree_wal_fd(struct tree *tree)
 {
     return db_wal_fd(&tree->db);

@@ -82,6 +82,8 @@ uint64_t tree_digest(const struct tree *tree);
 /* Next inode number (also used for bodies); part of the state. */
 uint64_t tree_next_ino(struct tree *tree);
 int tree_wal_fd(struct tree *tree);
+/* Makes durable what was committed before it was opened. */
+int tree_settle(struct tree *tree);
 
 /* --- inodes --- */
 int tree_inode_get(struct tree *tree, uint64_t ino, struct inode *out);

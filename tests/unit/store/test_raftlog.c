@@ -2,6 +2,7 @@
 #include "tests/unit/store/testing.h"
 
 #include "store/error.h"
+#include "store/io.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -480,6 +481,46 @@ static void wal_fd_holds_what_was_appended(void **state)
     assert_int_equal(raftlog_wal_fd(world.log), fd);
 }
 
+/* --- what an earlier process has written --- */
+
+static struct store_io real_io;
+static size_t written, written_before_sync;
+
+static ssize_t count_write(int fd, const struct iovec *iov, int count, off_t at)
+{
+    ssize_t n = real_io.pwritev(fd, iov, count, at);
+    written += n > 0 ? (size_t)n : 0;
+    return n;
+}
+
+static int count_sync(int fd)
+{
+    written_before_sync = written;
+    return real_io.fdatasync(fd);
+}
+
+/* After a failed sync the kernel believes that pages are clean which are not on
+ * the disk: a sync alone would do nothing. */
+static void what_may_not_be_durable_is_written_again(void **state)
+{
+    (void)state;
+    struct stat wal;
+    char path[600];
+    assert_ok(log_world_append(&world, 1, 9));
+    log_world_close(&world); /* without a sync */
+    snprintf(path, sizeof(path), "%s-wal", world.path);
+    assert_int_equal(stat(path, &wal), 0);
+    real_io = store_io;
+    store_io.pwritev = count_write;
+    store_io.fdatasync = count_sync;
+    int rc = log_world_open(&world);
+    store_io = real_io;
+    assert_ok(rc);
+    log_world_assert_whole(&world);
+    assert_true(written_before_sync >=
+                (size_t)wal.st_size + 3 * LOG_WORLD_PAYLOAD);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -512,6 +553,7 @@ int main(void)
         TEST(large_rows_are_kept_whole),
         TEST(an_extended_wal_keeps_what_is_in_it),
         TEST(wal_fd_holds_what_was_appended),
+        TEST(what_may_not_be_durable_is_written_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
