@@ -59,6 +59,7 @@ struct session_keeper {
     raft_index reaped_at; /* log position of the last reap, to wait for it */
     uint64_t reaped_upto; /* the last orphan looked at, 0: all were */
     raft_time looked;     /* for silent sessions */
+    uint64_t looks;       /* how often, and for orphans, since the start */
 };
 
 bool session_is_open(const struct node *node);

@@ -290,4 +290,5 @@ void session_lead_tick(struct node *node)
     if (reap_orphans(node) < 0) {
         node_fault(node, "orphans cannot be listed: %s", store_error_text());
     }
+    node->session.looks++;
 }

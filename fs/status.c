@@ -182,6 +182,7 @@ static json_t *counters_json(struct node *node, const struct hull_status *hull)
     set_number(out, "interrupts", node->requests.interrupts);
     set_number(out, "timeouts", node->requests.timeouts);
     set_number(out, "sessions_opened", node->session.opened_count);
+    set_number(out, "session_looks", node->session.looks);
     set_number(out, "checkpoints", reclaim.checkpoints);
     set_number(out, "merges", reclaim.merges);
     set_number(out, "extents_merged", reclaim.extents_merged);

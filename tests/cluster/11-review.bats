@@ -11,17 +11,20 @@ node_by_hand() {
     background "$RAFTFS" mount "$C/data/$1" "$C/$1" -f >>"$(node_log "$1")" 2>&1
 }
 
+longer_than() { (($(stat -c %s "$2" 2>/dev/null || echo 0) > $1)); }
+
 @test "a node that is stopped while it writes ends with 0, not with SIGABRT" {
     cluster_up 3
-    local i node=n1 pid writer
+    local i node=n1 pid writer size
     for i in 1 2 3 4 5 6; do
         node_by_hand "$node"
         pid=$!
         wait_until 20 serves "$node"
+        size=$(stat -c %s "$C/$node/d/w" 2>/dev/null || echo 0)
         background bash -c "while echo x >>'$C/$node/d/w'; do :; done" \
             >/dev/null 2>&1
         writer=$!
-        sleep 0.3
+        wait_until 10 longer_than "$size" "$C/$node/d/w"
         kill -TERM "$pid"
         wait "$pid"
         kill -9 "$writer" 2>/dev/null || true
@@ -77,19 +80,34 @@ node_by_hand() {
     [[ $failed -eq 0 ]]
 }
 
+# said_by_others NODE TEXT: in the log of a node but this one.
+said_by_others() {
+    local node
+    for node in $(others "$1"); do
+        grep -q "$2" "$(node_log "$node")" && return 0
+    done
+    return 1
+}
+looks() { field "$1" counters.session_looks; }
+has_looked_since() { (($(looks "$1") > $2)); }
+
 @test "an unlinked file survives that the leader was paused" {
     cluster_up 3
-    local leader node pid
+    configure session_timeout_ms 2000
+    local leader heir node looks
     leader=$(leader_name)
     node=$(others "$leader" | head -n 1)
     exec 7<>"$C/$node/d/gone"
     echo still here >&7
     rm "$C/$node/d/gone"
+    wait_until 20 serves "$node"
     node_pause "$leader"
-    sleep 12 # longer than session_timeout
+    wait_until 20 said_by_others "$leader" "session timed out.*node=$leader"
     node_resume "$leader"
     wait_converged
-    sleep 3 # three looks of the leader
+    heir=$(leader_name)
+    looks=$(looks "$heir")
+    wait_until 20 has_looked_since "$heir" "$((looks + 2))"
     [[ $(cat "/proc/$BASHPID/fd/7") == "still here" ]]
     exec 7>&-
     ! grep -h " session-timed-out " "$(node_log n1)" "$(node_log n2)" \

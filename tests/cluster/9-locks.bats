@@ -122,19 +122,7 @@ flock_counter() {
 }
 
 # A session ends 2 seconds after its node was heard of last.
-short_sessions() {
-    local node
-    for node in "${NODES[@]}"; do
-        node_kill "$node"
-        jq '.session_timeout_ms = 2000' "$C/data/$node/raftfs.json" \
-            >"$BATS_TEST_TMPDIR/new"
-        cp "$BATS_TEST_TMPDIR/new" "$C/data/$node/raftfs.json"
-    done
-    for node in "${NODES[@]}"; do
-        node_start "$node"
-    done
-    leader_name >/dev/null
-}
+short_sessions() { configure session_timeout_ms 2000; }
 
 @test "a node that dies with a lock does not keep it" {
     cluster_up 3

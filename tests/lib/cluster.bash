@@ -83,6 +83,20 @@ cluster_up() {
     mkdir "$C/n1/d"
 }
 
+# configure KEY NUMBER: on all nodes, which are started again.
+configure() {
+    local node
+    for node in "${NODES[@]}"; do
+        node_kill "$node"
+        jq ".$1 = $2" "$C/data/$node/raftfs.json" >"$BATS_TEST_TMPDIR/new"
+        cp "$BATS_TEST_TMPDIR/new" "$C/data/$node/raftfs.json"
+    done
+    for node in "${NODES[@]}"; do
+        node_start "$node"
+    done
+    leader_name >/dev/null
+}
+
 node_kill() { lab kill "$@"; }
 node_start() { lab start "$@"; }
 node_pause() { lab pause "$@"; }
