@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { COMPACT_MOST = 16384 }; /* rows a call: not less than the hull's batch */
+
 static uint64_t wall_ns(void)
 {
     struct timespec now;
@@ -114,10 +116,19 @@ static int log_read(void *self, raft_index index, struct record **out)
 static int log_compact(void *self, raft_index upto)
 {
     struct node *node = self;
-    int rc = raftlog_compact(node->log, upto, 4096);
+    int rc = raftlog_compact(node->log, upto, COMPACT_MOST);
     if (rc >= 0 && tree_begin(node->tree) == 0) {
         rc = tree_results_trim(node->tree, upto);
     }
+    return rc < 0 ? rc : 0;
+}
+
+static int log_reset(void *self, raft_index index, raft_term term,
+                     raft_index doubtful)
+{
+    struct node *node = self;
+    node->sync.truncated = true;
+    int rc = raftlog_reset(node->log, index, term, doubtful, wall_ns());
     return rc < 0 ? rc : 0;
 }
 
@@ -162,6 +173,7 @@ void logapi_fill(struct node *node)
         .save = log_save,
         .read = log_read,
         .compact = log_compact,
+        .reset = log_reset,
         .sync = log_sync,
     };
 }

@@ -187,6 +187,19 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
     node_role_changed(node);
 }
 
+static void pilot_bulk(void *self, node_id from, struct bytes body)
+{
+    (void)self;
+    (void)from;
+    (void)body;
+}
+
+static void pilot_snapshot_wanted(void *self, node_id leader)
+{
+    (void)self;
+    (void)leader;
+}
+
 static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
                               int code)
 {
@@ -224,6 +237,8 @@ void pilot_fill(struct node *node)
         .read_ready = pilot_read_ready,
         .send = pilot_send,
         .notice = pilot_notice,
+        .bulk = pilot_bulk,
+        .snapshot_wanted = pilot_snapshot_wanted,
         .role = pilot_role,
         .members = members_changed,
         .changed = members_answered,

@@ -1,8 +1,10 @@
 #include "store/raftlog_int.h"
 
 #include "store/error.h"
+#include "store/io.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 
 #define RECORDS_BETWEEN " FROM records WHERE idx>=?1 AND idx<=?2"
@@ -213,7 +215,7 @@ int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote)
     return rc;
 }
 
-/* --- compact --- */
+/* --- compact and reset --- */
 
 static int get_term(struct raftlog *log, uint64_t index, uint64_t *term)
 {
@@ -271,6 +273,73 @@ int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most)
     log->meta.base_index = to;
     log->meta.base_term = term;
     return to < upto ? 1 : 0;
+}
+
+/* All rows go. */
+static int begin_anew(struct raftlog *log, uint64_t index, uint64_t term,
+                      uint64_t doubtful, uint64_t now_ns)
+{
+    uint64_t first = log->meta.base_index + 1;
+    uint64_t keep = doubtful > first ? doubtful : first;
+    int rc = 0;
+    if (keep > first && first <= log->last) {
+        uint64_t to = keep - 1 < log->last ? keep - 1 : log->last;
+        rc = drop_places(log, first, to);
+        if (rc == 0) {
+            rc = delete_rows(log, first, to);
+        }
+    }
+    if (rc == 0 && keep <= log->last) {
+        rc = move_rows(log, keep, now_ns);
+    }
+    if (rc == 0) {
+        rc = raftlog_set_meta(log, "base_index", index);
+    }
+    return rc < 0 ? rc : raftlog_set_meta(log, "base_term", term);
+}
+
+static int sync_reset(struct raftlog *log)
+{
+    int fd = raftlog_wal_fd(log);
+    if (fd < 0) {
+        return STORE_IO;
+    }
+    return store_io.fdatasync(fd) < 0
+               ? store_fail_errno(errno, "%s: cannot sync", log->db.path)
+               : 0;
+}
+
+int raftlog_reset(struct raftlog *log, uint64_t index, uint64_t term,
+                  uint64_t doubtful, uint64_t now_ns)
+{
+    uint64_t have = 0;
+    assert(index > log->meta.base_index);
+    int rc = index <= log->last ? get_term(log, index, &have) : 0;
+    bool stays = have == term;
+    if (rc == 0) {
+        rc = begin(log);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    uint64_t durable = log->durable;
+    if (!stays || log->durable < index) {
+        log->durable = index;
+    }
+    rc = commit_with_mark(log, stays ? move_base(log, index, &have)
+                                     : begin_anew(log, index, term, doubtful,
+                                                  now_ns));
+    if (rc < 0) {
+        log->durable = durable;
+        return rc;
+    }
+    log->meta.base_index = index;
+    log->meta.base_term = term;
+    if (!stays) {
+        log->last = index;
+    }
+    rc = sync_reset(log);
+    return rc < 0 ? rc : stays;
 }
 
 void raftlog_durable(struct raftlog *log, uint64_t index)

@@ -161,6 +161,15 @@ void config_truncate(struct raft *r, raft_index from)
     }
 }
 
+void config_install(struct raft *r, const struct raft_config *base,
+                    raft_index index, bool keeps)
+{
+    assert(base->index <= index);
+    assert(base->index == 0 || member_list_valid(&base->members));
+    configs_install(&r->configs, base, index, keeps);
+    use_latest(r);
+}
+
 bool config_pending(const struct raft *r)
 {
     return configs_latest(&r->configs)->index > r->commit;

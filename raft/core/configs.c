@@ -53,6 +53,25 @@ bool configs_commit(struct configs *configs, raft_index commit)
     return gone > 0;
 }
 
+void configs_install(struct configs *configs, const struct raft_config *base,
+                     raft_index index, bool keeps)
+{
+    size_t from = 0;
+    while (from < configs->count && configs->list[from].index <= index) {
+        from++;
+    }
+    if (from == 0) {
+        return; /* a later one is committed already */
+    }
+    size_t above = keeps ? configs->count - from : 0;
+    memmove(configs->list + 1, configs->list + from,
+            above * sizeof(*configs->list));
+    if (base->index > 0) {
+        configs->list[0] = *base;
+    }
+    configs->count = 1 + above;
+}
+
 const struct raft_config *configs_latest(const struct configs *configs)
 {
     assert(configs->count > 0);

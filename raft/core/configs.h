@@ -30,6 +30,12 @@ bool configs_truncate(struct configs *configs, raft_index from);
 /* Forgets those that a newer one at or below `commit` replaces. True: some. */
 bool configs_commit(struct configs *configs, raft_index commit);
 
+/* The log begins behind `index`, where `base` is the committed one; what stands
+ * above stays or goes. index 0 of base: it is not known, and the one before
+ * remains. */
+void configs_install(struct configs *configs, const struct raft_config *base,
+                     raft_index index, bool keeps);
+
 /* In force: the newest in the log. */
 const struct raft_config *configs_latest(const struct configs *configs);
 const struct raft_config *configs_committed(const struct configs *configs);

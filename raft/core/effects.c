@@ -126,6 +126,11 @@ void emit_read_fail(struct raft *r, uint64_t read_id)
     emit(r, RAFT_DO_READ_FAIL)->read_id = read_id;
 }
 
+void emit_snapshot(struct raft *r, node_id leader)
+{
+    emit(r, RAFT_DO_SNAPSHOT)->peer = leader;
+}
+
 void emit_role(struct raft *r)
 {
     struct raft_effect *effect = emit(r, RAFT_DO_ROLE);

@@ -176,6 +176,9 @@ static void hear_leader(struct raft *r, const struct raft_message *m)
     if (m->trim > r->trim) {
         r->trim = m->trim;
     }
+    if (m->behind) {
+        emit_snapshot(r, m->from);
+    }
 }
 
 void follow_append(struct raft *r, const struct raft_event *event)

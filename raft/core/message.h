@@ -43,6 +43,8 @@ struct raft_message {
     bool quorum_ok;    /* the leader had contact with a majority within one
                         * minimum election timeout; only such an APPEND makes
                         * voters sticky */
+    bool behind;       /* APPEND: what the receiver needs is compacted away: it
+                        * needs a snapshot */
     bool transfer;     /* VOTE: authorised by TIMEOUT_NOW, ignores stickiness */
     raft_index trim;   /* every member has applied up to here durably, so the
                         * log up to here may be compacted */

@@ -352,6 +352,9 @@ static int step(struct raft *r, const struct raft_event *event)
     case RAFT_EVENT_COMPACTED:
         step_compacted(r, event->index);
         break;
+    case RAFT_EVENT_INSTALLED:
+        install_done(r, event);
+        break;
     case RAFT_EVENT_TRANSFER:
         return transfer_start(r, event->target);
     case RAFT_EVENT_CHANGE:
@@ -390,6 +393,11 @@ raft_time raft_deadline(const struct raft *r)
         role_due = r->election_at;
     }
     return role_due < due ? role_due : due;
+}
+
+raft_index raft_keeping(const struct raft *r, uint64_t bytes_max)
+{
+    return tail_keeping(&r->tail, bytes_max);
 }
 
 raft_term raft_term_at(const struct raft *r, raft_index index)

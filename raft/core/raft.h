@@ -91,6 +91,8 @@ enum raft_event_type {
     RAFT_EVENT_DURABLE,  /* all log writes up to `token` are on disk */
     RAFT_EVENT_APPLIED,  /* all records up to `index` are durable in the tree */
     RAFT_EVENT_COMPACTED,/* log records up to `index` are gone */
+    RAFT_EVENT_INSTALLED,/* the tree is now as it was after record `index` of
+                          * `term`, which is committed: the log begins there */
     RAFT_EVENT_TRANSFER, /* leader only: hand over to `target` (0: the best) */
     RAFT_EVENT_CHANGE,   /* leader only: change who belongs to the cluster */
     RAFT_EVENT_FAULT,    /* take this node out of service: no votes, no acks */
@@ -104,13 +106,15 @@ struct raft_event {
                                          * MESSAGE of type APPEND: the same for
                                          * the attached records */
     const raft_term *terms;             /* MESSAGE APPEND: term of each record */
-    const struct raft_config *configs;  /* MESSAGE APPEND: the CONFIG records */
+    const struct raft_config *configs;  /* MESSAGE APPEND: the CONFIG records;
+                                         * INSTALLED: the committed one */
     size_t config_count;                /* among the attached, in order */
     const struct raft_change *change;   /* CHANGE */
     uint32_t count;                     /* SUBMIT */
     uint64_t read_id;                   /* READ: returned in READ_OK/READ_FAIL */
     raft_token token;                   /* DURABLE */
-    raft_index index;                   /* APPLIED, COMPACTED */
+    raft_index index;                   /* APPLIED, COMPACTED, INSTALLED */
+    raft_term term;                     /* INSTALLED */
     node_id target;                     /* TRANSFER */
 };
 
@@ -125,6 +129,7 @@ enum raft_effect_type {
                        * ever ahead of its log */
     RAFT_DO_READ_OK,  /* read `read_id` may be served once `index` is applied */
     RAFT_DO_READ_FAIL,/* it cannot be served here; ask again later */
+    RAFT_DO_SNAPSHOT, /* follower: the leader has no more what we need */
     RAFT_DO_ROLE,     /* role, term or leader changed: for status and events */
     RAFT_DO_MEMBERS,  /* another configuration is in force, or is committed:
                        * see raft_config_latest() and raft_config_committed() */
@@ -167,7 +172,7 @@ struct raft_effect {
     enum raft_role role;         /* ROLE */
     node_id leader;              /* ROLE: 0 if unknown */
     enum raft_note_code note;    /* NOTE, FATAL */
-    node_id peer;                /* NOTE */
+    node_id peer;                /* NOTE; SNAPSHOT: the leader */
 };
 
 struct raft_effects {
@@ -250,6 +255,8 @@ const struct raft_config *raft_config_committed(const struct raft *raft);
  * else NULL. */
 const struct raft_config *raft_config_at(const struct raft *raft,
                                          raft_index index);
+/* Up to where the log may go, if at most so many bytes of it are wanted. */
+raft_index raft_keeping(const struct raft *raft, uint64_t bytes_max);
 
 /* All invariants of the state; aborts with a sentence when one is broken.
  * Run after every step in tests and simulation. */

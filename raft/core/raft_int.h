@@ -4,8 +4,8 @@
  * replicate.c is the leader's side of the log and follow.c the follower's,
  * change.c puts configurations in force and changes them, readindex.c answers
  * reads, lease.c knows how long a node may read by itself, grant.c is the
- * leader's side of others' leases, transfer.c hands over, effects.c writes the
- * list that a step returns.
+ * leader's side of others' leases, transfer.c hands over, install.c begins the
+ * log behind a snapshot, effects.c writes the list that a step returns.
  */
 #ifndef RAFT_CORE_RAFT_INT_H
 #define RAFT_CORE_RAFT_INT_H
@@ -167,6 +167,7 @@ void emit_send(struct raft *r, const struct raft_message *message,
 void emit_commit(struct raft *r);
 void emit_read_ok(struct raft *r, uint64_t read_id, raft_index index);
 void emit_read_fail(struct raft *r, uint64_t read_id);
+void emit_snapshot(struct raft *r, node_id leader);
 void emit_role(struct raft *r);
 void emit_members(struct raft *r);
 struct raft_effect *emit_note(struct raft *r, enum raft_note_code note,
@@ -225,6 +226,9 @@ void config_start(struct raft *r, const struct raft_boot *boot);
 void config_append(struct raft *r, const struct raft_config *config);
 /* Takes back what stood at `from` and later. */
 void config_truncate(struct raft *r, raft_index from);
+/* A snapshot's, as of index. */
+void config_install(struct raft *r, const struct raft_config *base,
+                    raft_index index, bool keeps);
 /* The last thing of every step: what has become committed. */
 void config_step_end(struct raft *r);
 bool config_pending(const struct raft *r);
@@ -235,6 +239,8 @@ void leader_start_round(struct raft *r, struct peer *peer);
 void leader_end_round(struct raft *r, struct peer *peer);
 /* Whom to promote, whom to forget, whom to hand over to. */
 void leader_look_after_members(struct raft *r);
+/* install.c */
+void install_done(struct raft *r, const struct raft_event *event);
 
 /* readindex.c */
 void read_event(struct raft *r, uint64_t read_id);

@@ -24,6 +24,7 @@ static void send_append(struct raft *r, struct peer *peer, raft_index prev,
     m.first = prev + 1;
     m.count = count;
     m.quorum_ok = leader_quorum_ok(r);
+    m.behind = peer->state == RAFT_SNAPSHOT;
     m.trim = r->trim;
     m.sent = answer ? r->now : 0;
     grant_fill(r, peer, &m);

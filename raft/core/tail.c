@@ -50,6 +50,7 @@ void tail_append(struct tail *tail, raft_term term, uint32_t size)
     size_t at = tail->start + tail->count;
     tail->terms[at] = term;
     tail->sizes[at] = size;
+    tail->bytes += size;
     tail->count++;
 }
 
@@ -57,6 +58,9 @@ void tail_truncate(struct tail *tail, raft_index from)
 {
     assert(from > tail->base_index);
     assert(from <= tail_last_index(tail));
+    for (raft_index i = from; i <= tail_last_index(tail); i++) {
+        tail->bytes -= tail_size(tail, i);
+    }
     tail->count = (size_t)(from - tail->base_index - 1);
 }
 
@@ -66,6 +70,9 @@ void tail_compact(struct tail *tail, raft_index upto)
     assert(upto <= tail_last_index(tail));
     raft_term term = tail_term(tail, upto);
     size_t gone = (size_t)(upto - tail->base_index);
+    for (size_t i = 0; i < gone; i++) {
+        tail->bytes -= tail->sizes[tail->start + i];
+    }
     tail->start += gone;
     tail->count -= gone;
     tail->base_index = upto;
@@ -102,6 +109,17 @@ uint32_t tail_size(const struct tail *tail, raft_index index)
         return 0;
     }
     return tail->sizes[tail->start + (size_t)(index - tail->base_index - 1)];
+}
+
+raft_index tail_keeping(const struct tail *tail, uint64_t bytes_max)
+{
+    raft_index upto = tail->base_index;
+    uint64_t left = tail->bytes;
+    while (left > bytes_max) {
+        upto++;
+        left -= tail_size(tail, upto);
+    }
+    return upto;
 }
 
 raft_index tail_find(const struct tail *tail, raft_index index, raft_term term)

@@ -24,6 +24,7 @@ struct tail {
     size_t start;     /* position of record base_index + 1 */
     size_t count;
     size_t capacity;
+    uint64_t bytes; /* of all records kept */
 };
 
 void tail_init(struct tail *tail, raft_index base_index, raft_term base_term);
@@ -42,6 +43,10 @@ raft_term tail_last_term(const struct tail *tail);
 raft_term tail_term(const struct tail *tail, raft_index index);
 /* 0 where the log has no record. */
 uint32_t tail_size(const struct tail *tail, raft_index index);
+
+/* Forget up to there, and the records that are left are of at most so many
+ * bytes. */
+raft_index tail_keeping(const struct tail *tail, uint64_t bytes_max);
 
 /* The largest index <= `index` whose term is <= `term`, but not below the
  * base. Both sides skip with it when they look for the place where two logs

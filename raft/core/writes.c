@@ -66,6 +66,18 @@ raft_token writes_truncate(struct writes *writes, raft_index from)
     return writes_next(writes);
 }
 
+void writes_reset(struct writes *writes, raft_index index, bool all)
+{
+    if (all || writes->durable_index < index) {
+        writes->durable_index = index;
+    }
+    for (size_t i = 0; i < writes->count; i++) {
+        if (all || at(writes, i)->last < index) {
+            at(writes, i)->last = index;
+        }
+    }
+}
+
 void writes_done(struct writes *writes, raft_token token)
 {
     assert(token <= writes->issued);

@@ -36,6 +36,9 @@ raft_token writes_next(struct writes *writes);
 raft_token writes_append(struct writes *writes, raft_index last);
 /* A write that forgets `from` and all after it. */
 raft_token writes_truncate(struct writes *writes, raft_index from);
+/* Records up to index are durable, in another way than by these writes; with
+ * `all`, there are no others. */
+void writes_reset(struct writes *writes, raft_index index, bool all);
 /* Everything up to token is on disk. A token of the past is ignored. */
 void writes_done(struct writes *writes, raft_token token);
 

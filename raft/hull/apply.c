@@ -66,21 +66,46 @@ void hull_apply(struct hull *hull)
     reads_release(hull);
 }
 
-/* Some records stay behind the trim mark, so that a peer whose news is late
- * does not need a snapshot. */
+static raft_index behind(raft_index index, uint64_t count)
+{
+    return index > count ? index - count : 0;
+}
+
+static raft_index min(raft_index a, raft_index b)
+{
+    return a < b ? a : b;
+}
+
+static raft_index max(raft_index a, raft_index b)
+{
+    return a > b ? a : b;
+}
+
+/* What all members have may go, but for the last few. For those who are behind
+ * more is kept, but not without end: then they need a snapshot. */
+static raft_index compact_goal(const struct hull *hull)
+{
+    struct raft_status status;
+    raft_get_status(hull->raft, hull->now, &status);
+    uint64_t trailing = hull->options.log_trailing;
+    uint64_t least = trailing < TRAILING_LEAST ? trailing : TRAILING_LEAST;
+    raft_index had = behind(min(status.trim, hull->tree_durable), least);
+    raft_index old = behind(hull->tree_durable, trailing);
+    raft_index large =
+        raft_keeping(hull->raft, hull->options.log_trailing_bytes);
+    raft_index goal = min(max(max(had, old), large), hull->tree_durable);
+    return hull->hold != 0 ? min(goal, hull->hold) : goal;
+}
+
 void hull_compact(struct hull *hull)
 {
     if (hull->faulted) {
         return;
     }
-    struct raft_status status;
-    raft_get_status(hull->raft, hull->now, &status);
-    raft_index upto =
-        status.trim < hull->tree_durable ? status.trim : hull->tree_durable;
-    if (upto < hull->compacted + hull->options.log_trailing + COMPACT_LEAST) {
+    raft_index upto = compact_goal(hull);
+    if (upto < hull->compacted + COMPACT_LEAST) {
         return;
     }
-    upto -= hull->options.log_trailing;
     if (upto > hull->compacted + COMPACT_BATCH) {
         upto = hull->compacted + COMPACT_BATCH;
     }

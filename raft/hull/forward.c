@@ -64,6 +64,18 @@ void forward_leader_known(struct hull *hull)
     requeue_older(hull, COMMAND_LOGGED);
 }
 
+void forward_again(struct hull *hull)
+{
+    static const enum waiter_state states[] = {COMMAND_SENT, COMMAND_LOGGED};
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct waiter *waiter = waiting_head(&hull->waiting, states[i]);
+        while (waiter != NULL) {
+            waiting_move(&hull->waiting, waiter, COMMAND_QUEUED);
+            waiter = waiting_head(&hull->waiting, states[i]);
+        }
+    }
+}
+
 static void taken(struct hull *hull, struct waiter *waiter, node_id from,
                   const struct forward_reply *reply)
 {

@@ -10,7 +10,8 @@ void hull_options_default(struct hull_options *options)
         .waiting_max = 16384,
         .cache_bytes = 64u * 1024 * 1024,
         .unsent_bytes_max = 64u * 1024 * 1024,
-        .log_trailing = 4096,
+        .log_trailing = UINT32_MAX,
+        .log_trailing_bytes = UINT64_MAX,
     };
     raft_options_default(&options->raft);
 }
@@ -312,6 +313,11 @@ void hull_tree_durable(struct hull *hull, raft_time now, raft_index index)
     hull_step(hull, &event);
     hull_compact(hull);
     hull_leave(hull);
+}
+
+void hull_hold(struct hull *hull, raft_index index)
+{
+    hull->hold = index;
 }
 
 void hull_fault(struct hull *hull, raft_time now, const char *why)

@@ -35,7 +35,9 @@ struct hull_options {
     uint32_t cache_bytes;       /* record cache, 64 MiB */
     uint32_t unsent_bytes_max;  /* records of waiting commands, 64 MiB; as much
                                  * again for what others forward to us */
-    uint32_t log_trailing;      /* records kept behind the trim mark: 4096 */
+    uint32_t log_trailing;      /* records kept for members that are behind:
+                                 * 131072, but a few when all have them */
+    uint64_t log_trailing_bytes;/* and no more bytes of them: 256 MiB */
 };
 void hull_options_default(struct hull_options *options);
 
@@ -80,6 +82,18 @@ void hull_log_durable(struct hull *hull, raft_time now, raft_token token,
                       int status);
 /* The pilot's tree is durable up to index: the log may be compacted behind. */
 void hull_tree_durable(struct hull *hull, raft_time now, raft_index index);
+/* The tree is now that of a snapshot: as it was after record `index`, of `term`
+ * and time. It is durable, and newer than what was applied before. */
+struct hull_snapshot {
+    raft_index index;
+    raft_term term;
+    uint64_t time_ns;
+    struct raft_config config; /* committed there; index 0: the one we know */
+};
+void hull_installed(struct hull *hull, raft_time now,
+                    const struct hull_snapshot *snapshot);
+/* Records above index stay in the log until the next call; 0: no such wish. */
+void hull_hold(struct hull *hull, raft_index index);
 /* Takes the node out of service; waiting contexts complete with HULL_STOPPED. */
 void hull_fault(struct hull *hull, raft_time now, const char *why);
 /* Asks to hand leadership to target (0: best). -1: not leader. */

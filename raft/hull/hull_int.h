@@ -9,6 +9,7 @@
  *   receive.c  frames in
  *   perform.c  effects out
  *   apply.c    committed records to the pilot, compaction
+ *   install.c  the tree has come as a snapshot
  *   submit.c   queues of commands, the leader's batch
  *   forward.c  commands that travel to the leader, and their answers
  *   change.c   membership: configurations in records, changes that travel
@@ -33,6 +34,8 @@ enum {
     SUBMIT_BATCH = 1024,  /* records in one log write */
     COMPACT_BATCH = 8192, /* records a step */
     COMPACT_LEAST = 64,   /* fewer are not worth a transaction */
+    TRAILING_LEAST = 4096,/* records kept although all members have them: a
+                           * peer whose news is late needs no snapshot */
     NOTICES_MAX = 256,    /* queued in one turn of the loop */
     BOUNCES_MAX = 3,      /* two confused nodes must not play ping-pong */
     ROUNDS_MAX = 64,      /* read index rounds without an answer */
@@ -77,6 +80,7 @@ struct hull {
 
     raft_index commit, applied;
     raft_index tree_durable, compacted;
+    raft_index hold; /* 0: none */
     uint64_t last_time_ns;
 
     /* Group commit */
@@ -154,6 +158,8 @@ void inbox_refuse(struct hull *hull, enum forward_status status);
 void forward_flush(struct hull *hull);
 void forward_retries(struct hull *hull);
 void forward_leader_known(struct hull *hull);
+/* All that was given to anybody goes back to the queue. */
+void forward_again(struct hull *hull);
 void forward_receive(struct hull *hull, node_id from, struct bytes body);
 void forward_reply_receive(struct hull *hull, node_id from, struct bytes body);
 void forward_reply_send(struct hull *hull, node_id to,

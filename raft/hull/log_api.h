@@ -25,6 +25,12 @@ struct log_api {
     int (*read)(void *self, raft_index index, struct record **out);
     /* Records up to `upto` may go. */
     int (*compact)(void *self, raft_index upto);
+    /* The log begins behind `index`, of `term`, from now on: durable on return.
+     * What follows stays if the log has that very record; else all goes. Records
+     * from `doubtful` on are not known to be committed, and may be kept in
+     * quarantine. */
+    int (*reset)(void *self, raft_index index, raft_term term,
+                 raft_index doubtful);
     /* Starts making everything written so far durable. When that is done, the
      * owner of the hull's thread calls hull_log_durable(hull, token, status). At
      * most one sync is under way: the hull waits for it (group commit). May

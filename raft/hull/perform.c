@@ -295,6 +295,9 @@ static void perform_one(struct hull *hull, const struct raft_effect *effect)
     case RAFT_DO_READ_FAIL:
         reads_failed(hull, effect->read_id);
         break;
+    case RAFT_DO_SNAPSHOT:
+        hull->pilot->snapshot_wanted(hull->pilot->self, effect->peer);
+        break;
     case RAFT_DO_ROLE:
         perform_role(hull, effect);
         break;

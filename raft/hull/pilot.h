@@ -60,6 +60,11 @@ struct pilot {
     void (*send)(void *self, node_id to, struct frame *frame);
     /* A frame of kind NOTICE came from another node's hull_notice(). */
     void (*notice)(void *self, node_id from, struct bytes body);
+    /* A frame of kind SNAPSHOT came from another node's pilot. */
+    void (*bulk)(void *self, node_id from, struct bytes body);
+    /* What this node needs the leader's log has no more: it is to fetch a
+     * snapshot, and then to say hull_installed(). Comes again and again. */
+    void (*snapshot_wanted)(void *self, node_id leader);
     /* Role, term or leader changed. */
     void (*role)(void *self, enum raft_role role, raft_term term,
                  node_id leader);

@@ -107,6 +107,9 @@ void hull_receive(struct hull *hull, raft_time now, struct bytes frame)
     case FRAME_CHANGE_REPLY:
         change_reply_receive(hull, body);
         break;
+    case FRAME_SNAPSHOT:
+        hull->pilot->bulk(hull->pilot->self, header.from, body);
+        break;
     default:
         hull->count.frames_bad++;
         break;

@@ -31,6 +31,7 @@ enum frame_kind {
     FRAME_NOTICE,        /* opaque to raft/: pilot to pilot */
     FRAME_CHANGE,        /* of the membership, for the leader: members.h */
     FRAME_CHANGE_REPLY,
+    FRAME_SNAPSHOT,      /* likewise; large */
     FRAME_HELLO,         /* transport: first frame of a connection */
     FRAME_HELLO_REPLY,
     FRAME_PING,          /* transport: link state */

@@ -45,6 +45,7 @@ static const struct field {
     FIELD(first, IS_U64, APPEND),
     FIELD(count, IS_U32, APPEND),
     FIELD(quorum_ok, IS_BOOL, APPEND),
+    FIELD(behind, IS_BOOL, APPEND),
     FIELD(trim, IS_U64, APPEND),
     FIELD(sent, IS_U64, APPEND | APPEND_REPLY),
     FIELD(lease_boot, IS_U64, APPEND),

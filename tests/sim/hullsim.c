@@ -173,7 +173,7 @@ static const char *const names[COUNTERS] = {
     "unknown",   "cancelled", "stopped",    "reads",    "reads_late",
     "crashes",   "faulted",   "compacted",  "forwards", "resent",
     "frames",    "dropped",   "syncs",      "records",  "pushed_back",
-    "notices",
+    "notices",   "snapshots", "torn",       "kept",
 };
 
 /* A simulation that never meets a case proves nothing about it. */

@@ -99,7 +99,7 @@ struct log_image {
     node_id vote;
 };
 
-enum log_op_kind { LOG_APPEND, LOG_TRUNCATE, LOG_SAVE, LOG_COMPACT };
+enum log_op_kind { LOG_APPEND, LOG_TRUNCATE, LOG_SAVE, LOG_COMPACT, LOG_RESET };
 
 struct log_op { /* written, not yet durable */
     enum log_op_kind kind;
@@ -138,6 +138,7 @@ struct node {
     raft_index undo_low; /* the lowest record undone and not yet truncated;
                           * 0: none */
     bool in_api;         /* inside hull_submit() or hull_read() */
+    bool fetching;       /* a snapshot */
     bool chatty;         /* the pilot submits from its own callbacks */
 };
 
@@ -148,6 +149,7 @@ enum event_kind {
     EV_CANCEL,
     EV_FLUSH,
     EV_TREE,
+    EV_SNAPSHOT,
     EV_FAULT
 };
 
@@ -171,7 +173,7 @@ struct counters {
     uint64_t elections, undone, duplicates, done, not_done, unknown, cancelled,
         stopped, reads_done, reads_unknown, crashes, faulted, compactions,
         forwards, resent, frames, dropped, syncs, records, cannot_submit,
-        notices;
+        notices, snapshots, snapshots_torn, suffixes_kept;
 };
 
 struct world {
@@ -223,11 +225,17 @@ void disk_release(struct disk *disk);
  * sync. */
 void disk_crash(struct disk *disk, struct rng *rng);
 void disk_durable(struct disk *disk, size_t ops);
+/* Begins the log behind that record: true, it had it and what follows. */
+bool disk_reset(struct disk *disk, raft_index index, raft_term term);
+/* After a crash between tree and log. */
+void disk_settle(struct disk *disk, const struct world *world);
 raft_index image_last(const struct log_image *image);
 struct log_api log_model(struct node *node);
 
 /* hullsim_pilot.c */
 struct pilot pilot_model(struct node *node);
+/* The tree of a snapshot is there. */
+void snapshot_event(struct node *node, raft_index index);
 /* The op whose command this is; NULL: not a command. */
 struct op *op_of_record(struct world *world, const struct record *record);
 

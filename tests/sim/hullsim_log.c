@@ -74,6 +74,27 @@ static void image_compact(struct log_image *image, raft_index upto)
     image->base = upto;
 }
 
+static raft_term image_term(const struct log_image *image, raft_index index)
+{
+    return index > image->base && index <= image_last(image)
+               ? image->list[index - image->base - 1]->term
+               : 0;
+}
+
+static void image_reset(struct log_image *image, raft_index index,
+                        raft_term term)
+{
+    if (image_term(image, index) == term) {
+        image_compact(image, index);
+        return;
+    }
+    if (image->count > 0) {
+        image_truncate(image, image->base + 1);
+    }
+    image->base = index;
+    image->base_term = term;
+}
+
 static void image_release(struct log_image *image)
 {
     for (size_t i = 0; i < image->count; i++) {
@@ -114,6 +135,9 @@ static void op_perform(struct log_image *image, const struct log_op *op)
     case LOG_COMPACT:
         image_compact(image, op->index);
         break;
+    case LOG_RESET:
+        image_reset(image, op->index, op->term);
+        break;
     }
 }
 
@@ -150,6 +174,28 @@ void disk_durable(struct disk *disk, size_t ops)
     }
     disk->op_count -= ops;
     memmove(disk->ops, disk->ops + ops, disk->op_count * sizeof(disk->ops[0]));
+}
+
+bool disk_reset(struct disk *disk, raft_index index, raft_term term)
+{
+    bool kept = image_term(&disk->now, index) == term;
+    disk_write(disk, (struct log_op){
+                         .kind = LOG_RESET, .index = index, .term = term});
+    disk_durable(disk, disk->op_count);
+    disk->sync_mark = 0;
+    return kept;
+}
+
+void disk_settle(struct disk *disk, const struct world *world)
+{
+    raft_index index = disk->tree_durable;
+    if (index <= disk->now.base) {
+        return;
+    }
+    raft_term term = world->history[index - 1].term;
+    if (image_term(&disk->now, index) != term) {
+        disk_reset(disk, index, term);
+    }
 }
 
 void disk_init(struct disk *disk)
@@ -284,6 +330,24 @@ static int log_compact(void *self, raft_index upto)
     return 0;
 }
 
+static int log_reset(void *self, raft_index index, raft_term term,
+                     raft_index doubtful)
+{
+    struct node *node = self;
+    (void)doubtful;
+    if (io_error(node) < 0) {
+        return -5;
+    }
+    if (node->undo_low != 0 && node->undo_low != index + 1) {
+        sim_fail(node->world, node, "reset at %llu, undone down to %llu",
+                 (unsigned long long)index, (unsigned long long)node->undo_low);
+    }
+    node->undo_low = 0;
+    node->world->counters.suffixes_kept +=
+        disk_reset(&node->disk, index, term);
+    return 0;
+}
+
 static void log_sync(void *self, raft_token token)
 {
     struct node *node = self;
@@ -318,6 +382,7 @@ struct log_api log_model(struct node *node)
         .save = log_save,
         .read = log_read,
         .compact = log_compact,
+        .reset = log_reset,
         .sync = log_sync,
     };
 }

@@ -241,6 +241,53 @@ static void pilot_notice(void *self, node_id from, struct bytes body)
     node->world->counters.notices++;
 }
 
+static void pilot_bulk(void *self, node_id from, struct bytes body)
+{
+    struct node *node = self;
+    (void)body;
+    sim_fail(node->world, node, "bulk from %llu", (unsigned long long)from);
+}
+
+/* What the leader's tree shows will be here some time later. */
+static void pilot_snapshot_wanted(void *self, node_id leader)
+{
+    struct node *node = self;
+    struct world *world = node->world;
+    const struct node *source = &world->nodes[leader - 1];
+    if (node->fetching || source->hull == NULL) {
+        return;
+    }
+    node->fetching = true;
+    uint64_t takes = rng_tail(&world->disk_chance, 100 * 1000) + 1;
+    world_push(world, (struct event){.at = world->now + takes,
+                                     .kind = EV_SNAPSHOT,
+                                     .node = node->at,
+                                     .life = node->life,
+                                     .number = source->applied});
+}
+
+void snapshot_event(struct node *node, raft_index index)
+{
+    struct world *world = node->world;
+    node->fetching = false;
+    if (index <= node->applied) {
+        return; /* the log was faster */
+    }
+    const struct committed *last = &world->history[index - 1];
+    sim_trace(world, node, "snapshot at %llu, term %llu",
+              (unsigned long long)index, (unsigned long long)last->term);
+    world->counters.snapshots++;
+    node->applied = node->disk.tree_durable = index;
+    if (!world->calm && rng_chance(&world->chaos, 200 * 1000)) {
+        world->counters.snapshots_torn++;
+        hull_fault(node->hull, node_clock(node), "died between tree and log");
+        return;
+    }
+    const struct hull_snapshot snapshot = {
+        .index = index, .term = last->term, .time_ns = last->time_ns};
+    hull_installed(node->hull, node_clock(node), &snapshot);
+}
+
 static void pilot_role(void *self, enum raft_role role, raft_term term,
                        node_id leader)
 {
@@ -322,6 +369,8 @@ struct pilot pilot_model(struct node *node)
         .read_ready = pilot_read_ready,
         .send = pilot_send,
         .notice = pilot_notice,
+        .bulk = pilot_bulk,
+        .snapshot_wanted = pilot_snapshot_wanted,
         .role = pilot_role,
         .members = pilot_members,
         .changed = pilot_changed,

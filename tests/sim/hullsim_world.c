@@ -47,6 +47,8 @@ void node_start(struct node *node)
     assert(node->hull == NULL);
     node->life++;
     node->undo_low = 0;
+    node->fetching = false;
+    disk_settle(&node->disk, world);
     node->paused_until = 0;
     node->restart_at = UINT64_MAX;
     node->applied = node->disk.tree_durable;
@@ -229,6 +231,9 @@ static void node_event(struct node *node, struct event *event)
     }
     case EV_TREE:
         tree_event(node);
+        break;
+    case EV_SNAPSHOT:
+        snapshot_event(node, event->number);
         break;
     case EV_FLUSH:
         hull_flush(node->hull, now);

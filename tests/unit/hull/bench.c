@@ -70,6 +70,16 @@ static int log_compact(void *self, raft_index upto)
     return b->fails[CALL_COMPACT];
 }
 
+static int log_reset(void *self, raft_index index, raft_term term,
+                     raft_index doubtful)
+{
+    struct bench *b = self;
+    (void)term;
+    b->reset_index = index;
+    b->reset_doubtful = doubtful;
+    return 0;
+}
+
 static void log_sync(void *self, raft_token token)
 {
     struct bench *b = self;
@@ -84,6 +94,7 @@ static const struct log_api log_calls = {
     .save = log_save,
     .read = log_read,
     .compact = log_compact,
+    .reset = log_reset,
     .sync = log_sync,
 };
 
@@ -170,6 +181,19 @@ static void pilot_notice(void *self, node_id from, struct bytes body)
     b->notices++;
 }
 
+static void pilot_bulk(void *self, node_id from, struct bytes body)
+{
+    struct bench *b = self;
+    (void)from, (void)body;
+    b->bulks++;
+}
+
+static void pilot_snapshot_wanted(void *self, node_id leader)
+{
+    struct bench *b = self;
+    b->snapshot_from = leader;
+}
+
 static void pilot_role(void *self, enum raft_role role, raft_term term,
                        node_id leader)
 {
@@ -214,6 +238,8 @@ static const struct pilot pilot_calls = {
     .read_ready = pilot_read_ready,
     .send = pilot_send,
     .notice = pilot_notice,
+    .bulk = pilot_bulk,
+    .snapshot_wanted = pilot_snapshot_wanted,
     .role = pilot_role,
     .members = pilot_members,
     .changed = pilot_changed,
@@ -365,4 +391,23 @@ void expect(const struct caller *caller, enum hull_outcome outcome)
 {
     assert_int_equal(caller->completed, 1);
     assert_int_equal(caller->outcome, outcome);
+}
+
+uint64_t last_read_id(const struct bench *b)
+{
+    for (size_t i = b->sent_count; i > 0; i--) {
+        struct bytes whole = {b->sent[i - 1].data, b->sent[i - 1].size};
+        struct frame_header header;
+        struct raft_message message;
+        struct record **records;
+        const char *why;
+        assert_int_equal(frame_header_decode(whole, &header, &why), 1);
+        if (header.kind == FRAME_RAFT &&
+            frame_decode_raft(frame_body(whole), &message, &records) == 0 &&
+            message.type == RAFT_READ) {
+            return message.read_id;
+        }
+    }
+    fail_msg("nothing was asked");
+    return 0;
 }

@@ -44,10 +44,12 @@ struct bench {
     raft_index undo_fails_at;
     struct frame sent[SENT_MAX];
     size_t sent_count;
-    uint32_t notices;
     struct raft_config members, members_committed;
     uint64_t request; /* the last one answered, and how */
     enum raft_change_result result;
+    uint32_t notices, bulks;
+    node_id snapshot_from; /* 0: not wanted */
+    raft_index reset_index, reset_doubtful;
     struct caller *nested; /* submits once more from complete() */
     struct hull_note note; /* the last one */
     struct event_ring events;
@@ -74,6 +76,8 @@ void heartbeat(struct bench *b, node_id from, raft_term term);
 /* An answer to the forwarded command of serial 1. */
 void reply(struct bench *b, node_id from, enum forward_status status,
            node_id leader);
+/* Of the newest READ that was sent. */
+uint64_t last_read_id(const struct bench *b);
 size_t forwards_to(const struct bench *b, node_id to);
 void submit(struct bench *b, struct caller *caller, uint64_t serial,
             raft_time patience);

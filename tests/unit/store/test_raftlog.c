@@ -378,6 +378,55 @@ static void truncating_lowers_the_mark(void **state)
     assert_int_equal(world.head.count, 5);
 }
 
+static void reset_keeps_what_follows_the_same_record(void **state)
+{
+    (void)state;
+    assert_ok(log_world_append(&world, 1, 4));
+    assert_ok(log_world_append(&world, 2, 6));
+    assert_int_equal(raftlog_reset(world.log, 7, 2, 1, 1), 1);
+    assert_int_equal(raftlog_last(world.log), 10);
+    assert_int_equal(ask("SELECT count(*) FROM quarantine"), 0);
+    reopen();
+    assert_int_equal(world.head.base_index, 7);
+    assert_int_equal(world.head.base_term, 2);
+    assert_int_equal(world.head.count, 3);
+    assert_ok(log_world_append(&world, 2, 1));
+}
+
+static void reset_drops_what_follows_another_record(void **state)
+{
+    (void)state;
+    assert_ok(log_world_append(&world, 1, 4));
+    assert_ok(log_world_append(&world, 2, 6));
+    assert_int_equal(raftlog_reset(world.log, 7, 3, 9, 1), 0);
+    assert_int_equal(raftlog_last(world.log), 7);
+    /* Those that were not known to be committed can be looked at. */
+    assert_int_equal(ask("SELECT min(idx) FROM quarantine"), 9);
+    assert_int_equal(ask("SELECT count(*) FROM quarantine"), 2);
+    reopen();
+    assert_int_equal(world.head.base_index, 7);
+    assert_int_equal(world.head.base_term, 3);
+    assert_int_equal(world.head.count, 0);
+    assert_ok(log_world_append(&world, 3, 2));
+    reopen();
+    assert_int_equal(raftlog_last(world.log), 9);
+}
+
+static void reset_goes_beyond_the_end(void **state)
+{
+    (void)state;
+    assert_ok(log_world_append(&world, 1, 10));
+    assert_int_equal(raftlog_reset(world.log, 500, 4, 11, 1), 0);
+    assert_int_equal(payloads_used(), 0);
+    reopen();
+    assert_int_equal(world.head.base_index, 500);
+    assert_int_equal(raftlog_last(world.log), 500);
+    assert_ok(log_world_append(&world, 4, 3));
+    assert_ok(log_world_sync(&world));
+    reopen();
+    assert_int_equal(world.head.count, 3);
+}
+
 static void mark_is_saved_with_the_next_write(void **state)
 {
     (void)state;
@@ -547,6 +596,9 @@ int main(void)
         TEST(torn_payload_below_the_mark_is_found_when_read),
         TEST(log_that_ends_before_its_mark_is_corrupt),
         TEST(truncating_lowers_the_mark),
+        TEST(reset_keeps_what_follows_the_same_record),
+        TEST(reset_drops_what_follows_another_record),
+        TEST(reset_goes_beyond_the_end),
         TEST(mark_is_saved_with_the_next_write),
         TEST(inspection_cuts_nothing),
         TEST(reader_follows_a_running_node),
