@@ -258,7 +258,10 @@ static void event_run(struct world *world, struct event *event)
         return;
     }
     if (node->paused_until > world->now) {
-        event->at = node->paused_until;
+        /* Healing ends a pause. */
+        event->at = node->paused_until < world->params.faults_end
+                        ? node->paused_until
+                        : world->params.faults_end + 1;
         world_push(world, *event);
         return;
     }

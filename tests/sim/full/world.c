@@ -366,7 +366,10 @@ static void event_run(struct event *event)
         return;
     }
     if (sim->paused_until > world.now) {
-        event->at = sim->paused_until;
+        /* Healing ends a pause. */
+        event->at = sim->paused_until < world.params.faults_end
+                        ? sim->paused_until
+                        : world.params.faults_end + 1;
         world_push(*event);
         event->frame = (struct frame){.data = NULL};
         return;
