@@ -224,6 +224,7 @@ static void bury(struct sim_node *sim)
     here = NULL;
     /* Some are away for longer than their session lives. */
     uint64_t away = rng_chance(&world.chaos, 100000) ? 4000 : 300;
+    away = world.calm ? 10 : away;
     sim->restart_at =
         world.now + 1000 + rng_tail(&world.chaos, away * 1000);
 }
