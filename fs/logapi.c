@@ -21,6 +21,13 @@ static int log_append(void *self, struct record *const *records, size_t count)
 {
     struct node *node = self;
     size_t total = 0;
+    int fault = faults_hit(&node->faults, FAIL_LOG_WRITE);
+    if (fault == 0) {
+        fault = faults_hit(&node->faults, FAIL_LOG_FULL);
+    }
+    if (fault < 0) {
+        return fault;
+    }
     for (size_t i = 0; i < count; i++) {
         total += record_size(records[i], records[i]->place.segment == 0);
     }
@@ -55,6 +62,10 @@ static int log_append(void *self, struct record *const *records, size_t count)
 static int log_truncate(void *self, raft_index from)
 {
     struct node *node = self;
+    int fault = faults_hit(&node->faults, FAIL_LOG_CUT);
+    if (fault < 0) {
+        return fault;
+    }
     node->sync.truncated = true;
     return raftlog_truncate(node->log, from, wall_ns());
 }
@@ -154,6 +165,9 @@ void logapi_synced(struct node *node)
     pthread_mutex_unlock(&node->sync.lock);
     if (!done) {
         return;
+    }
+    if (status == 0) {
+        status = faults_hit(&node->faults, FAIL_SYNC);
     }
     if (node->sync.segments) {
         segment_writer_synced(node->staging);

@@ -16,6 +16,7 @@
 #include "fs/apply.h"
 #include "fs/daemon.h"
 #include "fs/events.h"
+#include "fs/faults.h"
 #include "fs/locks.h"
 #include "fs/members.h"
 #include "fs/openfiles.h"
@@ -127,6 +128,7 @@ struct node {
     struct digest_point digests[DIGEST_RING];
     struct digest_point last_digest;
     struct event_ring events;
+    struct faults faults;
     struct control *control;
     pid_t comm_pid; /* whose name is in comm */
     raft_time comm_checked;

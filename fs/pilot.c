@@ -15,7 +15,11 @@ static int pilot_stage(void *self, struct record *record)
         return 0; /* travels and stays inside the record */
     }
     struct place place;
-    int rc = segment_append(node->staging,
+    int rc = faults_hit(&node->faults, FAIL_STAGE);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = segment_append(node->staging,
                             (struct view){.data = record->payload.data,
                                           .size = record->payload.size},
                             &place);
@@ -30,11 +34,11 @@ static int pilot_stage(void *self, struct record *record)
  * to quarantine, and when it leaves there the segment's bytes are dead. */
 static int pilot_undo(void *self, const struct record *record)
 {
-    (void)self;
+    struct node *node = self;
     log_event(LOG_INFO, "record undone",
               "index=%" PRIu64 " term=%" PRIu64 " serial=%" PRIu64,
               record->index, record->term, record->serial);
-    return 0;
+    return faults_hit(&node->faults, FAIL_UNDO);
 }
 
 static int remember_digest(struct node *node, raft_index index)
@@ -68,7 +72,11 @@ static int pilot_apply(void *self, struct record *record,
 {
     struct node *node = self;
     struct apply_result applied = {0};
-    int rc = apply_record(node->apply, record, &applied);
+    int rc = faults_hit(&node->faults, FAIL_APPLY);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = apply_record(node->apply, record, &applied);
     if (rc < 0) {
         return rc;
     }
@@ -200,14 +208,6 @@ static void pilot_snapshot_wanted(void *self, node_id leader)
     (void)leader;
 }
 
-static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
-                              int code)
-{
-    struct node *node = self;
-    log_event(LOG_ERROR, "peer cannot sync", "node=%s index=%" PRIu64 " code=%d",
-              members_name(node, peer), index, code);
-}
-
 static void pilot_note(void *self, const struct hull_note *note)
 {
     struct node *node = self;
@@ -242,7 +242,6 @@ void pilot_fill(struct node *node)
         .role = pilot_role,
         .members = members_changed,
         .changed = members_answered,
-        .cannot_sync = pilot_cannot_sync,
         .note = pilot_note,
         .wall_ns = pilot_wall_ns,
     };

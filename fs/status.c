@@ -98,6 +98,15 @@ static json_t *peer_json(struct node *node, const struct config_node *peer,
             ? json_string(members_name(node, link.via))
             : json_null());
     json_object_set_new(out, "why", json_string(link.why));
+    const struct cannot_sync *cannot = hull_cannot_sync(node->hull, peer->id);
+    json_object_set_new(out, "cannot_sync",
+                        cannot == NULL
+                            ? json_null()
+                            : json_pack("{s:s, s:I, s:I, s:i}", "code",
+                                        cannot->code, "index",
+                                        (json_int_t)cannot->index, "term",
+                                        (json_int_t)cannot->term, "error",
+                                        (int)cannot->error));
     set_number(out, "frames_sent", link.frames_sent);
     set_number(out, "frames_received", link.frames_received);
     set_number(out, "frames_dropped", link.frames_dropped);
@@ -286,43 +295,6 @@ static json_t *control_error(const char *text)
     return out;
 }
 
-static node_id id_of(const struct node *node, const char *name)
-{
-    for (uint32_t i = 0; name != NULL && i < node->config.node_count; i++) {
-        if (strcmp(node->config.nodes[i].name, name) == 0) {
-            return node->config.nodes[i].id;
-        }
-    }
-    return 0;
-}
-
-static json_t *control_fault(struct node *node, const json_t *request)
-{
-    const char *action =
-        json_string_value(json_object_get(request, "action"));
-    const char *name = json_string_value(json_object_get(request, "node"));
-    if (!node->options.allow_faults) {
-        return control_error(
-            "refused: this node was not started with --allow-faults");
-    }
-    if (action != NULL && strcmp(action, "heal") == 0) {
-        for (uint32_t i = 0; i < node->config.node_count; i++) {
-            transport_cut(node->transport, node->config.nodes[i].id, false);
-        }
-        return json_object();
-    }
-    bool cut = action != NULL && strcmp(action, "cut") == 0;
-    if (!cut && (action == NULL || strcmp(action, "uncut") != 0)) {
-        return control_error("a fault is cut, uncut or heal");
-    }
-    node_id id = id_of(node, name);
-    if (id == 0 || id == node->self) {
-        return control_error("no other node of this cluster has that name");
-    }
-    transport_cut(node->transport, id, cut);
-    return json_object();
-}
-
 json_t *node_control(void *arg, const json_t *request)
 {
     struct node *node = arg;
@@ -353,7 +325,7 @@ json_t *node_control(void *arg, const json_t *request)
         return events_json(node, request);
     }
     if (strcmp(command, "fault") == 0) {
-        return control_fault(node, request);
+        return faults_control(node, request);
     }
     return control_error("unknown command");
 }

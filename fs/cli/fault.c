@@ -4,16 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static int ask(struct cli *cli, const char *datadir, const char *action,
-               const char *node)
+static int ask(struct cli *cli, const char *datadir, json_t *request)
 {
     char error[256];
     json_t *reply = NULL;
-    json_t *request =
-        json_pack("{s:s, s:s}", "command", "fault", "action", action);
-    if (node != NULL) {
-        json_object_set_new(request, "node", json_string(node));
-    }
     int rc = control_call(datadir, request, &reply, error);
     json_decref(request);
     json_decref(reply);
@@ -26,38 +20,55 @@ static int ask(struct cli *cli, const char *datadir, const char *action,
 
 static int run(struct cli *cli)
 {
-    const char *operands[3];
-    int count = 0, got;
+    static const char *const actions[] = {"heal", "cut", "uncut", "fail"};
+    const char *operands[4];
+    int count = 0, got, action = 0;
+    uint64_t times = 0;
     while ((got = cli_next(cli)) != CLI_END) {
         if (got != CLI_OPERAND ||
-            cli_take_operand(cli, operands, &count, 3) != 0) {
+            cli_take_operand(cli, operands, &count, 4) != 0) {
             return CLI_USAGE;
         }
     }
-    const char *action = count >= 2 ? operands[1] : "";
-    bool heal = strcmp(action, "heal") == 0;
-    if (!heal && strcmp(action, "cut") != 0 && strcmp(action, "uncut") != 0) {
+    while (action < 4 &&
+           (count < 2 || strcmp(operands[1], actions[action]) != 0)) {
+        action++;
+    }
+    if (action == 4) {
         return cli_misuse(cli, "a data directory and one of cut NODE, uncut "
-                               "NODE, heal are expected");
+                               "NODE, fail POINT, heal are expected");
     }
-    if (heal && count > 2) {
-        return cli_misuse(cli, "heal takes no node");
+    if (count != (action == 0 ? 2 : 3) && (action != 3 || count != 4)) {
+        return cli_misuse(cli, "%s takes %s", actions[action],
+                          action == 0   ? "nothing else"
+                          : action == 3 ? "a point and how often"
+                                        : "one node");
     }
-    if (!heal && count < 3) {
-        return cli_misuse(cli, "which node? %s NODE is expected", action);
+    if (count == 4 && !cli_number(operands[3], 1, INT32_MAX, &times)) {
+        return cli_misuse(cli, "%s: this is not a number of times",
+                          operands[3]);
     }
-    return ask(cli, operands[0], action, heal ? NULL : operands[2]);
+    json_t *request = json_pack("{s:s, s:s, s:I}", "command", "fault",
+                                "action", actions[action], "count",
+                                (json_int_t)times);
+    if (action != 0) {
+        json_object_set_new(request, action == 3 ? "point" : "node",
+                            json_string(operands[2]));
+    }
+    return ask(cli, operands[0], request);
 }
 
 static const struct cli_option options[] = {{0}};
 
 const struct cli_command cli_fault = {
     .name = "fault",
-    .operands = "DATADIR cut NODE | uncut NODE | heal",
-    .sentence = "For tests: cut this node's way to another",
+    .operands = "DATADIR cut NODE | uncut NODE | fail POINT [TIMES] | heal",
+    .sentence = "For tests: cut a way to another node, make calls fail",
     .more = "cut NODE drops, silently, everything that the node in DATADIR\n"
-            "sends to NODE; uncut NODE ends that; heal ends all cuts of this\n"
-            "node. Refused unless the node was started with --allow-faults.\n",
+            "sends to NODE; uncut NODE ends that. fail POINT makes a call fail, so\n"
+            "many TIMES or until it is healed: log-write, log-full (as on a\n"
+            "full disk), log-cut, sync, stage, undo, apply. heal ends all of\n"
+            "that. Refused unless the node was started with --allow-faults.\n",
     .options = options,
     .run = run,
 };

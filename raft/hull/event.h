@@ -65,6 +65,8 @@ enum event_severity { EVENT_INFO, EVENT_WARN, EVENT_FAULT, EVENT_FATAL };
       "a record is of a kind that this program does not know")                 \
     X(EVENT_OUT_OF_SERVICE, "out-of-service", EVENT_FAULT,                     \
       "this node has taken itself out of service")                             \
+    X(EVENT_PEER_CANNOT_SYNC, "peer-cannot-sync", EVENT_WARN,                  \
+      "the peer is out of service and says why")                               \
     /* the transport */                                                        \
     X(EVENT_PEER_CONNECTED, "peer-connected", EVENT_INFO,                      \
       "connected to the peer")                                                 \

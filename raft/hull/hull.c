@@ -145,11 +145,14 @@ static void durable_handle(struct hull *hull)
 static void fault_handle(struct hull *hull)
 {
     hull->fault_told = true;
+    node_id leader =
+        hull->cannot.leader != 0 ? hull->cannot.leader : hull->leader;
     hull_note_send(hull, &hull->fault);
     struct raft_event event = {.type = RAFT_EVENT_FAULT};
     hull_step(hull, &event);
     held_release(&hull->held);
     inbox_refuse(hull, FORWARD_NOT_LEADER);
+    cannot_say(hull, leader);
     stop_all(hull);
 }
 
@@ -173,6 +176,7 @@ void hull_fail_text(struct hull *hull, enum hull_event code, raft_index index,
         return; /* the first reason is the one that counts */
     }
     hull->faulted = true;
+    hull->cannot.leader = hull->leader;
     hull->fault = (struct hull_note){
         .code = code, .term = hull->term, .index = index, .error = error};
     snprintf(hull->fault.text, sizeof(hull->fault.text), "%s", text);

@@ -8,6 +8,7 @@
  *   hull.c     life, the work loop, events in
  *   receive.c  frames in
  *   perform.c  effects out
+ *   cannot.c   a node out of service says so
  *   apply.c    committed records to the pilot, compaction
  *   install.c  the tree has come as a snapshot
  *   submit.c   queues of commands, the leader's batch
@@ -20,6 +21,7 @@
 #define RAFT_HULL_HULL_INT_H
 
 #include "raft/hull/cache.h"
+#include "raft/hull/cannot.h"
 #include "raft/hull/held.h"
 #include "raft/hull/hull.h"
 #include "raft/hull/inflight.h"
@@ -92,6 +94,7 @@ struct hull {
     bool faulted, fault_told;
     struct hull_note fault; /* why: code, error, text */
 
+    struct cannot cannot;
     struct cache cache;
     struct held held;
     struct news news;
@@ -138,6 +141,11 @@ void hull_complete(struct hull *hull, struct waiter *waiter,
 void hull_perform(struct hull *hull);
 /* Sends the news that have waited long enough. */
 void hull_news(struct hull *hull);
+
+/* cannot.c */
+/* Unless it was said within the last second. */
+void cannot_say(struct hull *hull, node_id to);
+void cannot_receive(struct hull *hull, node_id from, struct bytes body);
 
 /* apply.c */
 /* One reference of a record that must be there; NULL: faulted. */

@@ -75,8 +75,6 @@ struct pilot {
     /* How the leader takes what hull_change() asked for. May not come. */
     void (*changed)(void *self, uint64_t request,
                     enum raft_change_result result);
-    /* `peer` says that it cannot follow (its undo or its log failed). */
-    void (*cannot_sync)(void *self, node_id peer, raft_index index, int code);
     /* Something happened that has a code: raft/hull/event.h. */
     void (*note)(void *self, const struct hull_note *note);
     /* Nanoseconds since 1970, for the time stamp of records (leader). */

@@ -1,5 +1,7 @@
 #include "raft/hull/hull_int.h"
 
+#include "raft/wire/cursor.h"
+
 /* Records of an APPEND follow each other and the message's first. */
 static bool records_fit(const struct raft_message *message,
                         struct record *const *records)
@@ -52,6 +54,9 @@ static void raft_receive(struct hull *hull, node_id from, struct bytes body)
         hull->count.frames_bad++;
         return;
     }
+    if (message.type == RAFT_APPEND_REPLY) {
+        cannot_forget(&hull->cannot, from); /* it is in service again */
+    }
     bool has_records = message.type == RAFT_APPEND && message.count > 0;
     if (message.from != from || message.to != hull->self ||
         (has_records && !records_fit(&message, records))) {
@@ -73,6 +78,19 @@ static bool may_say(const struct hull *hull, const struct frame_header *header)
            hull_is_member(hull, header->from);
 }
 
+/* Only a leader sends an APPEND: it should know. */
+static void faulted_receive(struct hull *hull, raft_time now,
+                            const struct frame_header *header,
+                            struct bytes body)
+{
+    struct reader r = reader_init(body);
+    if (header->kind == FRAME_RAFT && read_u16(&r) == RAFT_APPEND) {
+        hull_enter(hull, now);
+        cannot_say(hull, header->from);
+        hull_leave(hull);
+    }
+}
+
 void hull_receive(struct hull *hull, raft_time now, struct bytes frame)
 {
     struct frame_header header;
@@ -83,7 +101,11 @@ void hull_receive(struct hull *hull, raft_time now, struct bytes frame)
         hull->count.frames_bad++;
         return;
     }
-    if (hull->faulted || !may_say(hull, &header)) {
+    if (!may_say(hull, &header)) {
+        return;
+    }
+    if (hull->faulted) {
+        faulted_receive(hull, now, &header, frame_body(frame));
         return;
     }
     hull_enter(hull, now);
@@ -97,6 +119,9 @@ void hull_receive(struct hull *hull, raft_time now, struct bytes frame)
         break;
     case FRAME_FORWARD_REPLY:
         forward_reply_receive(hull, header.from, body);
+        break;
+    case FRAME_CANNOT_SYNC:
+        cannot_receive(hull, header.from, body);
         break;
     case FRAME_NOTICE:
         hull->pilot->notice(hull->pilot->self, header.from, body);

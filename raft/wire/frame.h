@@ -32,6 +32,7 @@ enum frame_kind {
     FRAME_CHANGE,        /* of the membership, for the leader: members.h */
     FRAME_CHANGE_REPLY,
     FRAME_SNAPSHOT,      /* likewise; large */
+    FRAME_CANNOT_SYNC,   /* the sender is out of service, and why */
     FRAME_HELLO,         /* transport: first frame of a connection */
     FRAME_HELLO_REPLY,
     FRAME_PING,          /* transport: link state */
@@ -100,6 +101,18 @@ int frame_decode_forward(struct bytes body, struct record **out);
 struct frame frame_encode_forward_reply(node_id from, node_id to,
                                         const struct forward_reply *reply);
 int frame_decode_forward_reply(struct bytes body, struct forward_reply *out);
+
+/* Why the sender cannot follow: a code that it has a name for, and the record
+ * that it is about. */
+struct cannot_sync {
+    raft_index index;
+    raft_term term;
+    int32_t error;
+    char code[32]; /* NUL-terminated */
+};
+struct frame frame_encode_cannot_sync(node_id from, node_id to,
+                                      const struct cannot_sync *what);
+int frame_decode_cannot_sync(struct bytes body, struct cannot_sync *out);
 
 /* Transport's own. */
 struct hello {

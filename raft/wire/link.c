@@ -80,6 +80,50 @@ int frame_decode_forward_reply(struct bytes body, struct forward_reply *out)
     return reader_done(&r) ? 0 : -1;
 }
 
+enum { CANNOT_SYNC_FIXED_SIZE = 8 + 8 + 4 + 1 };
+
+struct frame frame_encode_cannot_sync(node_id from, node_id to,
+                                      const struct cannot_sync *what)
+{
+    size_t size = strnlen(what->code, sizeof(what->code) - 1);
+    struct frame frame = frame_new(CANNOT_SYNC_FIXED_SIZE + size);
+    struct writer w = body_writer(&frame);
+    write_u64(&w, what->index);
+    write_u64(&w, what->term);
+    write_u32(&w, (uint32_t)what->error);
+    write_u8(&w, (uint8_t)size);
+    write_bytes(&w, (struct bytes){what->code, size});
+    assert(writer_left(&w) == 0);
+    frame_seal(&frame, FRAME_CANNOT_SYNC, 0, from, to);
+    return frame;
+}
+
+static bool is_code(struct bytes text)
+{
+    const char *at = text.data;
+    for (size_t i = 0; i < text.size; i++) {
+        if (at[i] != '-' && (at[i] < 'a' || at[i] > 'z')) {
+            return false;
+        }
+    }
+    return text.size > 0;
+}
+
+int frame_decode_cannot_sync(struct bytes body, struct cannot_sync *out)
+{
+    struct reader r = reader_init(body);
+    *out = (struct cannot_sync){.index = read_u64(&r), .term = 0};
+    out->term = read_u64(&r);
+    out->error = (int32_t)read_u32(&r);
+    uint8_t size = read_u8(&r);
+    struct bytes text = read_bytes(&r, size);
+    if (!reader_done(&r) || size >= sizeof(out->code) || !is_code(text)) {
+        return -1;
+    }
+    memcpy(out->code, text.data, size);
+    return 0;
+}
+
 enum { HELLO_FIXED_SIZE = 4 + 8 + 8 + 8 + 4 + 1 };
 
 struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,

@@ -5,6 +5,7 @@
 static void decode_body(uint16_t kind, struct bytes body)
 {
     struct forward_reply reply;
+    struct cannot_sync cannot;
     struct ping ping;
     struct hello hello;
     struct raft_message message;
@@ -22,6 +23,9 @@ static void decode_body(uint16_t kind, struct bytes body)
         break;
     case FRAME_FORWARD_REPLY:
         frame_decode_forward_reply(body, &reply);
+        break;
+    case FRAME_CANNOT_SYNC:
+        frame_decode_cannot_sync(body, &cannot);
         break;
     case FRAME_HELLO:
     case FRAME_HELLO_REPLY:

@@ -332,14 +332,6 @@ static void pilot_changed(void *self, uint64_t request,
               (int)result);
 }
 
-static void pilot_cannot_sync(void *self, node_id peer, raft_index index,
-                              int code)
-{
-    struct node *node = self;
-    sim_trace(node->world, node, "%llu cannot sync at %llu: %d",
-              (unsigned long long)peer, (unsigned long long)index, code);
-}
-
 static void pilot_note(void *self, const struct hull_note *note)
 {
     struct node *node = self;
@@ -374,7 +366,6 @@ struct pilot pilot_model(struct node *node)
         .role = pilot_role,
         .members = pilot_members,
         .changed = pilot_changed,
-        .cannot_sync = pilot_cannot_sync,
         .note = pilot_note,
         .wall_ns = pilot_wall_ns,
     };

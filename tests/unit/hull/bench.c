@@ -197,7 +197,11 @@ static void pilot_snapshot_wanted(void *self, node_id leader)
 static void pilot_role(void *self, enum raft_role role, raft_term term,
                        node_id leader)
 {
-    (void)self, (void)role, (void)term, (void)leader;
+    struct bench *b = self;
+    (void)term;
+    if (role != RAFT_FAULTED) {
+        b->leader = role == RAFT_LEADER ? 0 : leader;
+    }
 }
 
 static void pilot_note(void *self, const struct hull_note *note)

@@ -51,6 +51,7 @@ struct bench {
     node_id snapshot_from; /* 0: not wanted */
     raft_index reset_index, reset_doubtful;
     struct caller *nested; /* submits once more from complete() */
+    node_id leader; /* before the last change of role */
     struct hull_note note; /* the last one */
     struct event_ring events;
 };

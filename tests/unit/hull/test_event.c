@@ -35,6 +35,7 @@ static const struct {
     [EVENT_APPLY_FAILED] = HULL("a_failed_apply"),
     [EVENT_APPLIED_FAILED] = HULL("a_failed_end_of_apply"),
     [EVENT_COMPACT_FAILED] = HULL("a_failed_compact"),
+    [EVENT_PEER_CANNOT_SYNC] = HULL("a_peer_that_cannot_follow"),
     [EVENT_OUT_OF_SERVICE] = HULL("the_program_may_say_so"),
 #undef HULL
 #define UV(test) {"tests/unit/uv/test_transport.c", test}

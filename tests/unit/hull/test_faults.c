@@ -6,6 +6,26 @@
 
 #include <string.h>
 
+static int sent_cannot_sync(struct bench *b, node_id to, enum hull_event code)
+{
+    int count = 0;
+    for (size_t i = 0; i < b->sent_count; i++) {
+        struct bytes whole = {b->sent[i].data, b->sent[i].size};
+        struct frame_header header;
+        struct cannot_sync what;
+        const char *why;
+        frame_header_decode(whole, &header, &why);
+        if (header.kind == FRAME_CANNOT_SYNC && header.to == to) {
+            assert_int_equal(
+                frame_decode_cannot_sync(frame_body(whole), &what), 0);
+            assert_string_equal(what.code, event_name(code));
+            assert_int_equal(what.index, b->note.index);
+            count++;
+        }
+    }
+    return count;
+}
+
 static void expect_fault(struct bench *b, enum hull_event code, int error)
 {
     struct hull_status status;
@@ -16,6 +36,9 @@ static void expect_fault(struct bench *b, enum hull_event code, int error)
     assert_int_equal(b->note.error, error);
     assert_non_null(strstr(status.fault, event_sentence(code)));
     assert_int_equal(hull_deadline(b->hull), UINT64_MAX);
+    if (b->leader != 0) {
+        assert_int_equal(sent_cannot_sync(b, b->leader, code), 1);
+    }
     size_t sent = b->sent_count;
     pass(b, 5 * 1000 * 1000);
     assert_int_equal(b->sent_count, sent);
@@ -390,6 +413,54 @@ static void a_configuration_of_another_version(void **state)
     bench_close(&b);
 }
 
+/* The leader asks again and again, and is told at most once a second; another
+ * leader is told, too. */
+static void every_leader_is_told(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 1);
+    hull_fault(b.hull, b.now, "the tree smells");
+    assert_int_equal(sent_cannot_sync(&b, OTHER, EVENT_OUT_OF_SERVICE), 1);
+    for (int i = 0; i < 10; i++) {
+        append(&b, OTHER, 1, 2, 1, 1);
+        b.now += 150 * 1000;
+    }
+    assert_int_equal(sent_cannot_sync(&b, OTHER, EVENT_OUT_OF_SERVICE), 2);
+    b.now += 1000 * 1000;
+    append(&b, THIRD, 2, 2, 1, 1);
+    assert_int_equal(sent_cannot_sync(&b, THIRD, EVENT_OUT_OF_SERVICE), 1);
+    assert_int_equal(b.log_count, 1);
+    bench_close(&b);
+}
+
+static void a_peer_that_cannot_follow(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct cannot_sync what = {
+        .index = 3, .term = 1, .error = -7, .code = "undo-failed"};
+    bench_open(&b, 3);
+    elect(&b, 1);
+    for (int i = 0; i < 2; i++) { /* it is news once */
+        deliver(&b, frame_encode_cannot_sync(OTHER, SELF, &what));
+        assert_int_equal(b.events.counts[EVENT_PEER_CANNOT_SYNC], 1);
+    }
+    assert_int_equal(b.note.peer, OTHER);
+    assert_int_equal(b.note.error, -7);
+    assert_string_equal(hull_cannot_sync(b.hull, OTHER)->code, "undo-failed");
+    assert_null(hull_cannot_sync(b.hull, THIRD));
+    struct raft_message m = {.type = RAFT_APPEND_REPLY,
+                             .from = OTHER,
+                             .to = SELF,
+                             .term = 1,
+                             .boot = OTHER,
+                             .sent = b.now};
+    deliver(&b, frame_encode_raft(&m, NULL));
+    assert_null(hull_cannot_sync(b.hull, OTHER));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +482,8 @@ int main(void)
         cmocka_unit_test(a_node_that_is_not_wanted_any_more),
         cmocka_unit_test(a_peer_that_is_preferred),
         cmocka_unit_test(a_configuration_of_another_version),
+        cmocka_unit_test(every_leader_is_told),
+        cmocka_unit_test(a_peer_that_cannot_follow),
         cmocka_unit_test(the_program_may_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,30 @@ static void a_forward_reply_comes_back_as_it_was(void **state)
 
 /* --- hello --- */
 
+static bool decode_cannot_sync(struct bytes body)
+{
+    struct cannot_sync what;
+    return frame_decode_cannot_sync(body, &what) == 0;
+}
+
+static void cannot_sync_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    struct cannot_sync back, what = {
+        .index = 77, .term = 4, .error = -5, .code = "undo-failed"};
+    struct frame frame = frame_encode_cannot_sync(2, 1, &what);
+    golden_check("frame-cannot-sync", view(&frame));
+    struct bytes body = frame_body(view(&frame));
+    assert_int_equal(frame_decode_cannot_sync(body, &back), 0);
+    assert_true(back.index == 77 && back.term == 4 && back.error == -5);
+    assert_string_equal(back.code, "undo-failed");
+    hostile_cuts(body, decode_cannot_sync);
+    hostile_noise(body, decode_cannot_sync);
+    frame.data[frame.size - 1] = '\n';
+    assert_false(decode_cannot_sync(body));
+    frame_release(&frame);
+}
+
 static bool decode_hello(struct bytes body)
 {
     struct hello hello;
@@ -246,6 +270,7 @@ int main(void)
         cmocka_unit_test(damaged_frames_are_refused),
         cmocka_unit_test(a_forwarded_record_comes_back_as_it_was),
         cmocka_unit_test(a_forward_reply_comes_back_as_it_was),
+        cmocka_unit_test(cannot_sync_comes_back_as_it_was),
         cmocka_unit_test(a_hello_comes_back_as_it_was),
         cmocka_unit_test(a_strangers_name_cannot_draw_on_the_terminal),
         cmocka_unit_test(a_ping_comes_back_as_it_was),
