@@ -31,6 +31,9 @@ static void on_fuse_readable(uv_poll_t *poll, int status, int events)
         if (rc == -EAGAIN) {
             break;
         }
+        if (rc > 0 && node->stopping) {
+            node->asked_at = node_now();
+        }
         if (rc > 0) {
             fuse_session_process_buf(node->fuse, &node->fuse_buffer);
         }
@@ -38,6 +41,7 @@ static void on_fuse_readable(uv_poll_t *poll, int status, int events)
             log_event(LOG_INFO, "unmounted", "mountpoint=\"%s\"",
                       node->options.mountpoint);
             node->mounted = false;
+            uv_poll_stop(poll);
             node_stop(node);
             break;
         }

@@ -17,7 +17,6 @@
 enum {
     LOG_WAL_BYTES = 8 * 1024 * 1024, /* when it is checkpointed */
     TICK_MS = 100,
-    FAREWELL_MS = 500,
 };
 
 raft_time node_now(void)
@@ -209,34 +208,6 @@ static void on_hangup(uv_signal_t *handle, int number)
     (void)handle;
 }
 
-static void on_farewell(uv_timer_t *timer)
-{
-    uv_stop(timer->loop);
-}
-
-/* A leader that just goes leaves the others without service for an election
- * timeout; one that hands over does not. */
-void node_stop(struct node *node)
-{
-    if (node->stopping) {
-        return;
-    }
-    node->stopping = true;
-    if (hull_is_leader(node->hull) && node->config.node_count > 1 &&
-        hull_transfer(node->hull, node_now(), 0) == 0) {
-        uv_timer_start(&node->farewell, on_farewell, FAREWELL_MS, 0);
-    } else {
-        uv_stop(&node->loop);
-    }
-}
-
-void node_role_changed(struct node *node)
-{
-    if (node->stopping && node->role != RAFT_LEADER) {
-        uv_stop(&node->loop);
-    }
-}
-
 /* --- opening --- */
 
 static int fail(char why[512], const char *format, ...)
@@ -366,7 +337,7 @@ static void init_handles(struct node *node)
     node->prepare.data = node->timer.data = node->tick.data =
         node->second.data = node->commit.data = node->synced.data = node->background.data =
             node->again.data = node->sigterm.data = node->sigint.data =
-                node->sighup.data = node;
+                node->sighup.data = node->farewell.data = node;
     node->second.timer_cb = on_second;
     node->commit.timer_cb = on_commit;
 }

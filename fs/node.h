@@ -80,8 +80,11 @@ struct node {
     uv_poll_t fuse_poll;
     uv_idle_t again;      /* more background work at once */
     uv_timer_t commit;    /* ends the tree's transaction */
-    uv_timer_t farewell;  /* a leader that stops hands over first */
-    bool tick_running, again_running, stopping, loop_open, fuse_watched;
+    uv_timer_t farewell;  /* how long stopping may take */
+    bool tick_running, again_running, loop_open, fuse_watched;
+    bool stopping, leaving; /* fs/stop.c */
+    raft_time stop_began;
+    raft_time asked_at;     /* the last request of the kernel, while stopping */
 
     /* store */
     struct segments *segments;
@@ -155,7 +158,8 @@ int node_open(struct node *node, const struct daemon_options *options,
               char why[512]);
 /* Runs until stopped; returns the exit code. */
 int node_run(struct node *node);
-/* Asks node_run() to return; a leader hands over first, if that is quick. */
+/* Asks node_run() to return, when calls that are under way have been answered
+ * and a leader has handed over, if that is quick. fs/stop.c */
 void node_stop(struct node *node);
 /* The role has changed: a stopping leader need not wait any longer. */
 void node_role_changed(struct node *node);

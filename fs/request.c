@@ -440,6 +440,16 @@ bool requests_need_tick(const struct node *node)
     return false;
 }
 
+bool requests_are_under_way(const struct node *node)
+{
+    for (struct request *r = node->requests.first; r != NULL; r = r->next) {
+        if (r->state != REQUEST_WAITING_LOCK) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void requests_stop(struct node *node)
 {
     struct request *next;

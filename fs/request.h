@@ -122,6 +122,8 @@ void requests_session_opened(struct node *node);
  * while requests_need_tick() is true. */
 void requests_tick(struct node *node);
 bool requests_need_tick(const struct node *node);
+/* Whether calls wait that can soon be answered; locks may take for ever. */
+bool requests_are_under_way(const struct node *node);
 /* Answers everything that waits with EIO: the node is stopping. */
 void requests_stop(struct node *node);
 void request_free(struct request *request);

@@ -31,6 +31,52 @@ longer_than() { (($(stat -c %s "$2" 2>/dev/null || echo 0) > $1)); }
     done
 }
 
+waits() { (($(field "$1" waiting.requests) >= 1)); }
+
+# A write that waits for the majority when its node is told to stop.
+write_and_stop() {
+    local pid fd
+    pid=$(node_pid "$1")
+    exec {fd}>>"$C/$1/d/file"
+    # shellcheck disable=SC2046
+    node_pause $(others "$1")
+    background bash -c 'echo under way' >&"$fd" 2>"$BATS_TEST_TMPDIR/said"
+    writer=$!
+    exec {fd}>&-
+    wait_until 10 waits "$1"
+    kill -TERM "$pid"
+    wait_until 10 grep -q "signal number=15" "$(node_log "$1")"
+}
+
+@test "what is under way when a node is stopped is answered" {
+    cluster_up 3
+    configure election_ms 4000 # a pause is no change of leader
+    local leader node writer pid
+    leader=$(leader_name)
+    node=$(others "$leader" | head -n 1)
+    wait_until 20 serves "$node"
+    pid=$(node_pid "$node")
+    write_and_stop "$node"
+    # shellcheck disable=SC2046
+    node_resume $(others "$node")
+    wait "$writer"
+    wait_until 10 gone "$pid"
+    [[ $(cat "$C/$leader/d/file") == "under way" ]]
+}
+
+@test "a node that is stopped without a majority does not wait for it" {
+    cluster_up 3
+    local writer pid
+    pid=$(node_pid n1)
+    write_and_stop n1
+    wait_until 10 gone "$pid"
+    ! wait "$writer"
+    cat "$BATS_TEST_TMPDIR/said"
+    # The call that waited, or the next one of the program, which nobody took.
+    grep -E "Input/output error|endpoint is not connected|connection abort" \
+        "$BATS_TEST_TMPDIR/said"
+}
+
 @test "a node that has taken itself out of service says EIO at once" {
     cluster_up 3
     local file=$C/n1/d/big segment began
