@@ -208,6 +208,21 @@ is_faulted() { [[ $(field "$1" role) == faulted ]]; }
     wait_until 10 serves n3
 }
 
+# Nobody has changed it for longer than it is read without pages.
+is_quiet() { (($(date +%s) - $(stat -c %Z "$1") > 3)); }
+
+@test "a file whose time was set back is read anew" {
+    cluster_up 3
+    echo old >"$C/n1/d/f"
+    wait_until 10 is_quiet "$C/n1/d/f"
+    [[ $(cat "$C/n2/d/f") == old ]]
+    touch -r "$C/n1/d/f" "$C/time"
+    echo new >"$C/n1/d/f"
+    touch -r "$C/time" "$C/n1/d/f"
+    wait_until 10 is_quiet "$C/n1/d/f"
+    [[ $(cat "$C/n2/d/f") == new ]]
+}
+
 @test "times that do not fit are cut" {
     cluster_up 1
     touch -d "9999-01-01 UTC" "$C/n1/d/late"

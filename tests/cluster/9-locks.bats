@@ -157,6 +157,8 @@ short_sessions() { configure session_timeout_ms 2000; }
     wait_until 20 serves "$1"
     kill -USR1 "$holder"
     wait_until 10 said hold "write: EIO"
+    wait_until 10 said hold "ftruncate: EIO"
+    wait_until 10 said hold "fallocate: EIO"
     [[ $(cat "$C/$2/d/f") == x ]]
     # After a new open it is a program like any other.
     kill -9 "$holder"

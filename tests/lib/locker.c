@@ -4,7 +4,7 @@
  *                           under an fcntl(2) lock; a lock that fails for want
  *                           of a leader is asked for again
  * locker hold FILE [flock]  locks it all, says "held", and waits to be killed;
- *                           at each SIGUSR1 tries to write, and says how
+ *                           at each SIGUSR1 tries to change it, and says how
  * locker wait FILE [flock]  waits for it; says "got" or the error. A SIGUSR1
  *                           interrupts
  * locker test FILE          says whether a lock for writing would be granted
@@ -97,6 +97,16 @@ static int hold(int fd, int with_flock)
             say("wrote");
         } else {
             say_error("write");
+        }
+        if (ftruncate(fd, 1000) == 0) {
+            say("cut");
+        } else {
+            say_error("ftruncate");
+        }
+        if (fallocate(fd, 0, 0, 1000) == 0) {
+            say("allocated");
+        } else {
+            say_error("fallocate");
         }
     }
 }
