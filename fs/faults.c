@@ -52,8 +52,9 @@ static json_t *refuse(const char *text)
 static json_t *heal(struct node *node)
 {
     faults_heal(&node->faults);
-    for (uint32_t i = 0; i < node->config.node_count; i++) {
-        transport_cut(node->transport, node->config.nodes[i].id, false);
+    const struct raft_members *members = &node->members.members;
+    for (uint32_t i = 0; i < members->count; i++) {
+        transport_cut(node->transport, members->list[i].id, false);
     }
     return json_object();
 }

@@ -127,6 +127,81 @@ int members_boot(struct node *node, const struct log_head *head,
     return rc;
 }
 
+/* --- addresses --- */
+
+const struct raft_member *members_self(const struct node *node)
+{
+    return member_find(&node->members.members, node->self);
+}
+
+/* Where to listen so that others find us at `address`: a node that listens on
+ * all addresses of its machine goes on with that, at another port. */
+static void place_for(const struct node *node, const char *address,
+                      char host[256], char port[16])
+{
+    char old_port[16];
+    config_split_address(address, host, port);
+    if (strncmp(node->config.listen, "0.0.0.0:", 8) == 0 ||
+        strncmp(node->config.listen, "[::]:", 5) == 0) {
+        config_split_address(node->config.listen, host, old_port);
+    }
+}
+
+static bool was_moved(const struct node *node, const char *address)
+{
+    const struct config_node *file = config_find(&node->config, node->self);
+    return address[0] != '\0' && strcmp(file->address, address) != 0;
+}
+
+void members_transport(struct node *node, struct transport_options *options)
+{
+    const struct config *config = &node->config;
+    const struct raft_member *self = members_self(node);
+    const char *address = self != NULL ? self->address : "";
+    if (!was_moved(node, address)) {
+        address = config_find(config, node->self)->address;
+        config_split_address(config->listen, options->listen_host,
+                             options->listen_port);
+    } else {
+        place_for(node, address, options->listen_host, options->listen_port);
+    }
+    snprintf(node->address, sizeof node->address, "%s", address);
+    snprintf(options->address, sizeof options->address, "%s", address);
+    options->config = node->members.index;
+    /* The file may know better than the log where to find a member whose own
+     * file says "all addresses". */
+    for (uint32_t i = 0; i < config->node_count; i++) {
+        const struct config_node *peer = &config->nodes[i];
+        if (peer->id == node->self ||
+            member_find(&node->members.members, peer->id) == NULL) {
+            continue;
+        }
+        struct transport_peer *to = &options->peers[options->peer_count++];
+        to->id = peer->id;
+        snprintf(to->name, sizeof to->name, "%s", peer->name);
+        config_split_address(peer->address, to->host, to->port);
+    }
+}
+
+static void follow_move(struct node *node)
+{
+    const struct raft_member *self =
+        member_find(&node->members_committed.members, node->self);
+    char host[256], port[16], why[256] = "";
+    if (self == NULL || strcmp(self->address, node->address) == 0 ||
+        node->members_committed.index == 0) {
+        return;
+    }
+    place_for(node, self->address, host, port);
+    snprintf(node->address, sizeof node->address, "%s", self->address);
+    if (transport_listen(node->transport, host, port, why) < 0) {
+        log_event(LOG_ERROR, "cannot move", "address=%s why=\"%s\"",
+                  self->address, why);
+    } else {
+        log_event(LOG_INFO, "moved", "address=%s", self->address);
+    }
+}
+
 /* --- while it runs --- */
 
 void members_changed(void *self, const struct raft_config *latest,
@@ -135,6 +210,10 @@ void members_changed(void *self, const struct raft_config *latest,
     struct node *node = self;
     node->members = *latest;
     node->members_committed = *committed;
+    if (node->transport != NULL) {
+        transport_set_members(node->transport, latest->index,
+                              &latest->members);
+    }
 }
 
 void members_tick(struct node *node)
@@ -144,6 +223,48 @@ void members_tick(struct node *node)
     if (node->members.index == 0 && hull_is_leader(node->hull)) {
         hull_change(node->hull, node_now(), 0, &change);
     }
+    follow_move(node);
+}
+
+/* The name of a member that says it does not know this node; NULL: none. */
+static const char *who_refuses(const struct node *node)
+{
+    const struct raft_members *members = &node->members.members;
+    struct transport_peer_status link;
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (members->list[i].id != node->self &&
+            transport_get_status(node->transport, members->list[i].id, &link) &&
+            link.unknown_there) {
+            return members->list[i].name;
+        }
+    }
+    return NULL;
+}
+
+bool members_why_out(const struct node *node, char text[256])
+{
+    struct hull_status hull;
+    hull_get_status(node->hull, node_now(), &hull);
+    const struct raft_status raft = hull.raft;
+    const char *refuses = raft.leader == 0 ? who_refuses(node) : NULL;
+    if (raft.removed) {
+        snprintf(text, 256, "this node was removed from the cluster");
+    } else if (refuses != NULL && members_self(node) != NULL) {
+        snprintf(text, 256,
+                 "node %s says that this node is not a member of the cluster "
+                 "any more",
+                 refuses);
+    } else if (members_self(node) == NULL && node->config.joining) {
+        snprintf(text, 256,
+                 "this node is not a member of the cluster yet; `raftfs member "
+                 "add %s=ADDRESS:PORT` on one of the others makes it one",
+                 node->config.name);
+    } else if (members_self(node) == NULL) {
+        snprintf(text, 256, "this node is not a member of the cluster");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 const char *members_name(const struct node *node, node_id id)

@@ -20,6 +20,7 @@
 
 struct node;
 struct log_head;
+struct transport_options;
 
 enum { MEMBER_REQUESTS = 16 }; /* whose outcomes are remembered */
 
@@ -39,9 +40,16 @@ void members_changed(void *self, const struct raft_config *latest,
                      const struct raft_config *committed);
 void members_answered(void *self, uint64_t request,
                       enum raft_change_result result);
-/* Once a second: a leader writes the file's configuration into the log. */
+/* What the network needs to know to start. */
+void members_transport(struct node *node, struct transport_options *options);
+/* Once a second: a leader writes the file's configuration into the log, and a
+ * node that was moved listens at its new address. */
 void members_tick(struct node *node);
 
+/* NULL: this node is not in the configuration in force. */
+const struct raft_member *members_self(const struct node *node);
+/* True: this node is no member (any more, or yet); text says so to people. */
+bool members_why_out(const struct node *node, char text[256]);
 /* "?" when nobody has that id. */
 const char *members_name(const struct node *node, node_id id);
 /* 0: nobody has that name. */

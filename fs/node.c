@@ -166,6 +166,7 @@ static void on_second(uv_timer_t *timer)
     struct node *node = timer->data;
     session_tick(node);
     ask_leader(node);
+    members_tick(node);
     node_tell_ready(node);
 }
 
@@ -385,23 +386,15 @@ static int open_transport(struct node *node, char why[512])
     options.self = node->self;
     options.boot = node->boot;
     snprintf(options.name, sizeof options.name, "%s", node->config.name);
-    if (node->config.listen[0] != '\0') {
-        config_split_address(node->config.listen, options.listen_host,
-                             options.listen_port);
-    }
-    for (uint32_t i = 0; i < node->config.node_count; i++) {
-        const struct config_node *peer = &node->config.nodes[i];
-        if (peer->id == node->self) {
-            continue;
-        }
-        struct transport_peer *to = &options.peers[options.peer_count++];
-        to->id = peer->id;
-        snprintf(to->name, sizeof to->name, "%s", peer->name);
-        config_split_address(peer->address, to->host, to->port);
-    }
+    members_transport(node, &options);
     int rc = transport_open(&node->loop, &options, &calls, &node->transport,
                             error);
-    return rc < 0 ? fail(why, "%s", error) : 0;
+    if (rc < 0) {
+        return fail(why, "%s", error);
+    }
+    transport_set_members(node->transport, node->members.index,
+                          &node->members.members);
+    return 0;
 }
 
 int node_open(struct node *node, const struct daemon_options *options,

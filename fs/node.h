@@ -118,6 +118,7 @@ struct node {
     raft_time leader_since, leaderless_since;
     struct raft_config members, members_committed; /* in force; for certain */
     struct member_requests member_requests;
+    char address[RAFT_ADDRESS_SIZE]; /* this node's, that it listens for */
     bool faulted;
     char fault_pending[256]; /* not yet told to the hull */
 

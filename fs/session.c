@@ -197,12 +197,15 @@ void session_tick(struct node *node)
                now - keeper->leader_heard > session_timeout_us(node)) {
         session_lost(node);
     }
+    if (members_self(node) == NULL) {
+        session_lost(node); /* nothing that this node asks for is done */
+        return;
+    }
     if (keeper->state == SESSION_NONE && hull_leader(node->hull) != 0) {
         open_session(node);
     }
     send_alive(node);
     if (hull_is_leader(node->hull)) {
         session_lead_tick(node);
-        members_tick(node);
     }
 }

@@ -28,7 +28,7 @@
 struct node;
 struct hull_result;
 
-enum { SESSION_REPORTS_MAX = RAFT_NODES_MAX, SESSION_HELD_MAX = 4096 };
+enum { SESSION_REPORTS_MAX = 4 * RAFT_NODES_MAX, SESSION_HELD_MAX = 4096 };
 
 enum session_state { SESSION_NONE, SESSION_OPENING, SESSION_OPEN };
 

@@ -123,7 +123,7 @@ static void judge_differing(struct node *node)
     if (index == 0) {
         return;
     }
-    if (count * 2 > node->config.node_count) {
+    if (count * 2 > node->members.members.count) {
         node_fault(node,
                    "the state differs from that of most nodes at index %" PRIu64,
                    index);

@@ -66,7 +66,7 @@ progress_of(const struct raft_status *raft, node_id id)
     return NULL;
 }
 
-static json_t *peer_json(struct node *node, const struct config_node *peer,
+static json_t *peer_json(struct node *node, const struct raft_member *peer,
                          const struct raft_status *raft, raft_time now)
 {
     json_t *out = json_object();
@@ -75,7 +75,7 @@ static json_t *peer_json(struct node *node, const struct config_node *peer,
     json_object_set_new(out, "name", json_string(peer->name));
     json_object_set_new(out, "id", hex(peer->id));
     json_object_set_new(out, "address", json_string(peer->address));
-    json_object_set_new(out, "voter", json_true());
+    json_object_set_new(out, "voter", json_boolean(peer->voter));
     const struct raft_peer_status *progress = progress_of(raft, peer->id);
     if (raft->role == RAFT_LEADER && progress != NULL) {
         json_object_set_new(out, "state",
@@ -117,10 +117,11 @@ static json_t *peers_json(struct node *node, const struct raft_status *raft)
 {
     json_t *out = json_array();
     raft_time now = node_now();
-    for (uint32_t i = 0; i < node->config.node_count; i++) {
-        if (node->config.nodes[i].id != node->self) {
+    const struct raft_members *members = &node->members.members;
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (members->list[i].id != node->self) {
             json_array_append_new(
-                out, peer_json(node, &node->config.nodes[i], raft, now));
+                out, peer_json(node, &members->list[i], raft, now));
         }
     }
     return out;
@@ -206,20 +207,23 @@ const char *node_why_not_writable(const struct node *node, char text[256])
     hull_get_status(node->hull, node_now(), &hull);
     double seconds =
         (double)(node_now() - node->leaderless_since) / 1000000;
+    uint32_t voters = member_voters(&node->members.members);
     if (node->faulted || hull.faulted) {
         snprintf(text, 256, "this node has taken itself out of service: %.180s",
                  hull.fault);
     } else if (node->options.read_only) {
         snprintf(text, 256, "mounted read-only");
+    } else if (members_why_out(node, text)) {
+        return text;
     } else if (hull_leader(node->hull) == 0) {
         snprintf(text, 256,
                  "no leader for %.1f s: this node is not connected to a "
                  "majority of the %u nodes",
-                 seconds, node->config.node_count);
+                 seconds, voters);
     } else if (hull.raft.role == RAFT_LEADER && !hull.raft.quorum_ok) {
         snprintf(text, 256,
                  "leader without contact to a majority of the %u nodes",
-                 node->config.node_count);
+                 voters);
     } else if (!session_is_open(node)) {
         snprintf(text, 256, "opening a session with the leader");
     } else {
@@ -248,6 +252,8 @@ static void set_raft(struct node *node, json_t *out,
     set_number(out, "applied", tree_applied(node->tree));
     set_number(out, "tree_durable", node->tree_durable);
     set_number(out, "trim", raft->trim);
+    json_object_set_new(out, "voter", json_boolean(raft->voter));
+    json_object_set_new(out, "removed", json_boolean(raft->removed));
     json_object_set_new(out, "lease", json_boolean(raft->lease_valid));
     json_object_set_new(out, "digest", hex(tree_digest(node->tree)));
 }

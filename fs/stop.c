@@ -28,7 +28,7 @@ static void leave(struct node *node)
 {
     node->leaving = true;
     uv_timer_stop(&node->farewell);
-    if (hull_is_leader(node->hull) && node->config.node_count > 1 &&
+    if (hull_is_leader(node->hull) && node->members.members.count > 1 &&
         hull_transfer(node->hull, node_now(), 0) == 0) {
         uv_timer_start(&node->farewell, on_farewell, FAREWELL_MS, 0);
     } else {

@@ -82,9 +82,13 @@ static char *text_members(struct node *node)
     if (out == NULL) {
         abort();
     }
-    for (uint32_t i = 0; i < node->config.node_count; i++) {
-        fprintf(out, "%s %s\n", node->config.nodes[i].name,
-                node->config.nodes[i].address);
+    const struct raft_members *members = &node->members.members;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct raft_member *member = &members->list[i];
+        fprintf(out, "%s %s%s\n", member->name, member->address,
+                member->voter     ? ""
+                : member->joining ? " joining"
+                                  : " learner");
     }
     fclose(out);
     return text;

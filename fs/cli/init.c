@@ -1,4 +1,5 @@
 #include "fs/cli/cli.h"
+#include "fs/cli/join.h"
 #include "raft/json/config.h"
 #include "store/error.h"
 #include "store/raftlog.h"
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME, LISTEN, PEER, CLUSTER, CLUSTER_ID };
+enum { NAME, LISTEN, ADDRESS, PEER, JOIN, CLUSTER, CLUSTER_ID };
 
 static const struct cli_option options[] = {
     [NAME] = {.name = "name",
@@ -23,9 +24,15 @@ static const struct cli_option options[] = {
     [LISTEN] = {.name = "listen",
                 .value = "ADDRESS:PORT",
                 .sentence = "where this node listens for the others"},
+    [ADDRESS] = {.name = "address",
+                 .value = "ADDRESS:PORT",
+                 .sentence = "where the others find it, if not there"},
     [PEER] = {.name = "peer",
               .value = "NAME=ADDR:PORT",
               .sentence = "another node; once for each"},
+    [JOIN] = {.name = "join",
+              .value = "NAME=ADDR:PORT",
+              .sentence = "a running node of the cluster to join"},
     [CLUSTER] = {.name = "cluster",
                  .value = "NAME",
                  .sentence = "name of the cluster, for people (raftfs)"},
@@ -38,7 +45,8 @@ static const struct cli_option options[] = {
 struct plan {
     const char *datadir;
     struct config config;
-    bool listen_given, id_given, directory_made;
+    char address[RAFT_ADDRESS_SIZE]; /* "": where it listens */
+    bool listen_given, id_given, peer_given, directory_made;
 };
 
 /* --- the arguments --- */
@@ -63,12 +71,13 @@ static int take_text(struct cli *cli, const char *option, char *out,
     return 0;
 }
 
-static int take_peer(struct cli *cli, struct config *config)
+static int take_peer(struct cli *cli, struct config *config,
+                     const char *option)
 {
     const char *equals = strchr(cli->value, '=');
     if (equals == NULL) {
-        return cli_misuse(cli, "--peer %s: NAME=ADDRESS:PORT is expected",
-                          cli->value);
+        return cli_misuse(cli, "%s %s: NAME=ADDRESS:PORT is expected",
+                          option, cli->value);
     }
     if (config->node_count == RAFT_NODES_MAX) {
         return cli_misuse(cli, "a cluster has at most %d nodes",
@@ -79,7 +88,7 @@ static int take_peer(struct cli *cli, struct config *config)
                    (size_t)(equals - cli->value)) ||
         !copy_text(node->address, sizeof(node->address), equals + 1,
                    strlen(equals + 1))) {
-        return cli_misuse(cli, "--peer %s is too long", cli->value);
+        return cli_misuse(cli, "%s %s is too long", option, cli->value);
     }
     return 0;
 }
@@ -108,8 +117,15 @@ static int take_option(struct cli *cli, struct plan *plan, int option)
         plan->listen_given = true;
         return take_text(cli, "--listen", config->listen,
                          sizeof(config->listen));
+    case ADDRESS:
+        return take_text(cli, "--address", plan->address,
+                         sizeof(plan->address));
     case PEER:
-        return take_peer(cli, config);
+        plan->peer_given = true;
+        return take_peer(cli, config, "--peer");
+    case JOIN:
+        config->joining = true;
+        return take_peer(cli, config, "--join");
     case CLUSTER:
         return take_text(cli, "--cluster", config->cluster,
                          sizeof(config->cluster));
@@ -145,20 +161,37 @@ static int read_arguments(struct cli *cli, struct plan *plan)
         return cli_misuse(cli, "--listen is missing: the other nodes must be "
                                "able to reach this one");
     }
+    if (config->joining && plan->peer_given) {
+        return cli_misuse(cli, "--peer makes a new cluster, --join is for one "
+                               "that is there: not both");
+    }
     plan->datadir = operands[0];
     memcpy(config->nodes[0].name, config->name, sizeof(config->name));
-    memcpy(config->nodes[0].address, config->listen, sizeof(config->listen));
+    memcpy(config->nodes[0].address,
+           plan->address[0] != '\0' ? plan->address : config->listen,
+           sizeof(config->listen));
     return 0;
 }
 
 static int check(struct cli *cli, struct plan *plan)
 {
     char error[256];
+    struct config *config = &plan->config;
     if (!plan->id_given) {
-        plan->config.cluster_id = config_cluster_id(&plan->config);
+        config->cluster_id = config_cluster_id(config);
     }
-    if (config_validate(&plan->config, error) < 0) {
+    if (config_validate(config, error) < 0) {
         return cli_misuse(cli, "%s", error);
+    }
+    for (uint32_t i = 0; config->joining && !plan->id_given; i++) {
+        if (strcmp(config->nodes[i].name, config->name) == 0) {
+            continue;
+        }
+        if (join_ask(&config->nodes[i], config->name, &config->cluster_id,
+                     error) < 0) {
+            return cli_fail(cli, CLI_FAILED, "%s", error);
+        }
+        break;
     }
     return 0;
 }
@@ -311,12 +344,18 @@ static void print_next(const struct plan *plan)
     const struct config *config = &plan->config;
     printf("Node %s of cluster %s (id %016" PRIx64 ") is ready in %s.\n",
            config->name, config->cluster, config->cluster_id, plan->datadir);
-    if (config->node_count > 1) {
+    if (config->joining) {
+        const struct config_node *self =
+            config_find(config, config_node_id(config->name));
+        printf("\nTo make it a member, start it, and on any node of the "
+               "cluster:\n  raftfs member add %s=%s\n",
+               config->name, self->address);
+    } else if (config->node_count > 1) {
         printf("\nThe same for the other nodes, on their machines:\n");
         print_other_inits(config);
     }
     printf("\nThen, to use it:\n  raftfs mount %s MOUNTPOINT\n", plan->datadir);
-    if (config->node_count > 1) {
+    if (config->node_count > 1 && !config->joining) {
         printf("It works as soon as %u of the %u nodes run.\n",
                config->node_count / 2 + 1, config->node_count);
     }
@@ -356,7 +395,9 @@ const struct cli_command cli_init = {
         "each machine, with the same set of names everywhere: the cluster's "
         "id\n"
         "is made from the names, so that nodes know each other. With --name\n"
-        "alone the node is a cluster of one.\n",
+        "alone the node is a cluster of one. With --join it is made for a\n"
+        "cluster that is there: it asks the node that is named for the id, and\n"
+        "becomes a member with `raftfs member add`.\n",
     .options = options,
     .run = run,
 };

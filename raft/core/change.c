@@ -175,6 +175,20 @@ bool config_pending(const struct raft *r)
     return configs_latest(&r->configs)->index > r->commit;
 }
 
+/* Whoever leaves itself out is needed until that is committed: its log may be
+ * the only one that others, with shorter ones, would vote for (4.2.2). The floor
+ * protects against a cluster that was shrunk by mistake. Both make elections
+ * rarer, never easier: votes are counted by the latest configuration. */
+bool config_may_run(const struct raft *r)
+{
+    const struct raft_members *latest = &configs_latest(&r->configs)->members;
+    const struct raft_members *committed =
+        &configs_committed(&r->configs)->members;
+    bool leaves = config_pending(r) &&
+                  member_is_voter(committed, r->options.self);
+    return (r->self_voter || leaves) && r->voters >= latest->min_voters;
+}
+
 /* --- what has become committed --- */
 
 /* A leader that has removed itself has led, without counting itself, until that

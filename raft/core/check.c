@@ -88,7 +88,7 @@ static void check_role(const struct raft *r)
           "who runs knows no leader");
     CHECK(r,
           r->role == RAFT_LEADER || r->role == RAFT_FOLLOWER ||
-              r->role == RAFT_FAULTED || r->self_voter,
+              r->role == RAFT_FAULTED || config_may_run(r),
           "only voters run");
     CHECK(r, r->role == RAFT_LEADER || r->transfer_to == 0,
           "only a leader hands over");

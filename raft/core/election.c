@@ -125,26 +125,18 @@ static void become_leader(struct raft *r)
     leader_start(r);
 }
 
-/* The floor protects against a cluster that was shrunk by mistake; it makes
- * elections rarer, never easier. */
-static bool may_run(const struct raft *r)
-{
-    return r->self_voter &&
-           r->voters >= configs_latest(&r->configs)->members.min_voters;
-}
-
 void election_timeout(struct raft *r)
 {
-    if (may_run(r)) {
+    if (config_may_run(r)) {
         become_precandidate(r);
     } else {
-        election_restart_timer(r);
+        become_follower(r, r->term, 0); /* whoever led is not heard */
     }
 }
 
 void election_transfer(struct raft *r)
 {
-    if (may_run(r) && r->role == RAFT_FOLLOWER) {
+    if (config_may_run(r) && r->role == RAFT_FOLLOWER) {
         become_candidate(r, true);
     }
 }

@@ -389,7 +389,7 @@ raft_time raft_deadline(const struct raft *r)
     raft_time role_due = UINT64_MAX;
     if (r->role == RAFT_LEADER) {
         role_due = leader_deadline(r);
-    } else if (r->self_voter) {
+    } else if (config_may_run(r) || r->leader != 0) {
         role_due = r->election_at;
     }
     return role_due < due ? role_due : due;

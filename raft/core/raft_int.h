@@ -232,6 +232,7 @@ void config_install(struct raft *r, const struct raft_config *base,
 /* The last thing of every step: what has become committed. */
 void config_step_end(struct raft *r);
 bool config_pending(const struct raft *r);
+bool config_may_run(const struct raft *r);
 /* enum raft_change_result */
 int leader_change(struct raft *r, const struct raft_change *change);
 void leader_start_round(struct raft *r, struct peer *peer);

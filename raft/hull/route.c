@@ -15,7 +15,7 @@ struct route {
     node_id self;
     uint32_t fresh_us;
     uint32_t count;
-    struct peer peers[RAFT_NODES_MAX];
+    struct peer peers[RAFT_PEERS_MAX];
 };
 
 struct route *route_new(node_id self, const struct raft_members *members,
@@ -59,6 +59,28 @@ static struct peer *peer_change(struct route *route, node_id id)
         }
     }
     return NULL;
+}
+
+bool route_add(struct route *route, node_id id)
+{
+    if (peer_get(route, id) != NULL) {
+        return true;
+    }
+    if (route->count == RAFT_PEERS_MAX) {
+        return false;
+    }
+    route->peers[route->count] = (struct peer){.id = id};
+    route->count++;
+    return true;
+}
+
+void route_remove(struct route *route, node_id id)
+{
+    struct peer *peer = peer_change(route, id);
+    if (peer != NULL) {
+        route->count--;
+        *peer = route->peers[route->count];
+    }
 }
 
 /* `then` is 0 for never; a clock that starts at 0 must not make that fresh. */
@@ -111,7 +133,7 @@ void route_heard(struct route *route, raft_time now, node_id peer)
 void route_ping(struct route *route, raft_time now, node_id peer,
                 const struct ping *ping)
 {
-    assert(ping->count <= RAFT_NODES_MAX);
+    assert(ping->count <= RAFT_PEERS_MAX);
     struct peer *p = peer_change(route, peer);
     if (p != NULL) {
         p->heard = now;

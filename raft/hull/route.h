@@ -20,6 +20,10 @@ struct route; /* opaque: table per peer */
 struct route *route_new(node_id self, const struct raft_members *members,
                         uint32_t fresh_us);
 void route_free(struct route *route);
+/* Peers come and go; one that is there already stays as it is. False: there is
+ * no room for another. */
+bool route_add(struct route *route, node_id peer);
+void route_remove(struct route *route, node_id peer);
 /* A frame came directly (not relayed) from peer. */
 void route_heard(struct route *route, raft_time now, node_id peer);
 /* A ping came directly from peer. */

@@ -124,6 +124,10 @@ void dialer_welcome(struct peer *peer)
     dialer_set_state(peer, DIAL_WELCOMED);
     peer->state_since = transport_now();
     peer->why[0] = '\0';
+    peer->unknown_there = false;
+    if (!peer->dialing_old) {
+        peer->old.host[0] = '\0';
+    }
     transport_note(peer->transport, EVENT_PEER_CONNECTED, peer->options->id,
                    NULL, NOTES_ONCE, "connected to %s", peer_label(peer).text);
 }
@@ -149,7 +153,7 @@ static void on_resolved(uv_getaddrinfo_t *lookup, int status,
 {
     struct peer *peer = lookup->data;
     struct transport *transport = peer->transport;
-    if (!transport->closing) {
+    if (!transport->closing && !peer->gone) {
         if (status < 0 || list == NULL) {
             dialer_give_up(peer, LOSS_UNREACHABLE,
                            "its name cannot be resolved: %s",
@@ -159,22 +163,24 @@ static void on_resolved(uv_getaddrinfo_t *lookup, int status,
         }
     }
     uv_freeaddrinfo(list);
+    peer_unref(peer);
     transport_handle_closed(transport);
 }
 
-static void resolve(struct peer *peer)
+static void resolve(struct peer *peer, const struct transport_peer *to)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     dialer_set_state(peer, DIAL_RESOLVING);
     peer->lookup.data = peer;
     int rc = uv_getaddrinfo(peer->transport->loop, &peer->lookup, on_resolved,
-                            peer->options->host, peer->options->port, &hints);
+                            to->host, to->port, &hints);
     if (rc < 0) {
         dialer_give_up(peer, LOSS_UNREACHABLE,
                        "its name cannot be resolved: %s", uv_strerror(rc));
         return;
     }
     peer->transport->open_handles++;
+    peer->references++;
 }
 
 /* 0: not a number; the resolver may know what it is. */
@@ -188,21 +194,29 @@ static int port_number(const char *text)
                : 0;
 }
 
+/* Who has moved may not know it yet, and still be at the old place. */
+static const struct transport_peer *where(struct peer *peer)
+{
+    peer->dialing_old = peer->old.host[0] != '\0' && peer->tries % 2 == 0;
+    return peer->dialing_old ? &peer->old : peer->options;
+}
+
 /* An address made of numbers needs no resolver, which may be slow and works in
  * another thread. */
 static void dial(struct peer *peer)
 {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
-    int port = port_number(peer->options->port);
     peer->tries++;
     peer->state_since = transport_now();
-    if (port > 0 && uv_ip4_addr(peer->options->host, port, &v4) == 0) {
+    const struct transport_peer *to = where(peer);
+    int port = port_number(to->port);
+    if (port > 0 && uv_ip4_addr(to->host, port, &v4) == 0) {
         outgoing_connect(peer, (const struct sockaddr *)&v4);
-    } else if (port > 0 && uv_ip6_addr(peer->options->host, port, &v6) == 0) {
+    } else if (port > 0 && uv_ip6_addr(to->host, port, &v6) == 0) {
         outgoing_connect(peer, (const struct sockaddr *)&v6);
     } else {
-        resolve(peer);
+        resolve(peer, to);
     }
 }
 
@@ -225,6 +239,7 @@ void dialer_start(struct peer *peer)
     uv_timer_init(peer->transport->loop, &peer->timer);
     peer->timer.data = peer;
     peer->transport->open_handles++;
+    peer->references++;
     peer->backoff_us = BACKOFF_MIN_US;
     dialer_set_state(peer, DIAL_WAITING);
     dialer_start_timer(peer, 0);
@@ -233,11 +248,14 @@ void dialer_start(struct peer *peer)
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct peer *peer = handle->data;
-    transport_handle_closed(peer->transport);
+    struct transport *transport = peer->transport;
+    peer_unref(peer);
+    transport_handle_closed(transport);
 }
 
 void dialer_stop(struct peer *peer)
 {
+    peer->gone = true;
     if (peer->state == DIAL_RESOLVING) {
         /* Too late where it runs already; on_resolved() comes either way. */
         uv_cancel((uv_req_t *)&peer->lookup);

@@ -81,9 +81,6 @@ static enum hello_refusal judge(struct transport *transport,
     if (header->to != options->self || hello->node == options->self) {
         return HELLO_WRONG_NODE;
     }
-    if (transport_find(transport, hello->node) == NULL) {
-        return HELLO_UNKNOWN_NODE;
-    }
     return HELLO_OK;
 }
 
@@ -113,7 +110,8 @@ static void tell_refusal(struct incoming *incoming, const struct hello *hello,
                  options->name);
         break;
     case HELLO_UNKNOWN_NODE:
-        snprintf(why, sizeof(why), "is missing in this node's configuration");
+        snprintf(why, sizeof(why),
+                 "is not a member of this cluster (`raftfs member add`)");
         break;
     case HELLO_OK:
         assert(false);
@@ -172,10 +170,17 @@ static void greet(struct incoming *incoming, const struct frame_header *header,
         return;
     }
     enum hello_refusal status = judge(transport, header, &hello);
+    struct peer *peer = NULL;
+    if (status == HELLO_OK) {
+        peer = peers_admit(transport, &hello, incoming->host);
+        status = peer != NULL ? HELLO_OK : HELLO_UNKNOWN_NODE;
+    }
     if (!reply(incoming, &hello, status)) {
         incoming_close(incoming);
     } else if (status == HELLO_OK) {
-        welcome(incoming, transport_find(transport, hello.node));
+        welcome(incoming, peer);
+    } else if (hello.cluster_id == 0) {
+        incoming_close(incoming); /* it wanted our cluster's id, and has it */
     } else {
         transport->garbage++;
         incoming_close(incoming);
@@ -320,7 +325,7 @@ void incoming_accept(struct transport *transport)
     transport->incomings = incoming;
 
     uv_stream_t *stream = (uv_stream_t *)&incoming->tcp;
-    if (uv_accept((uv_stream_t *)&transport->listener, stream) < 0 ||
+    if (uv_accept((uv_stream_t *)transport->listener, stream) < 0 ||
         uv_read_start(stream, on_room, on_read) < 0) {
         incoming_close(incoming);
         return;

@@ -1,10 +1,13 @@
 /* The port, and who waits at it. */
 #include "raft/uv/incoming.h"
 
+#include "raft/core/memory.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,46 +90,77 @@ static uint16_t port_of(int fd)
     return port;
 }
 
-int listener_start(struct transport *transport, char why[NOTE_SIZE])
+static void on_listener_closed(uv_handle_t *handle)
 {
-    const struct transport_options *options = &transport->options;
+    struct transport *transport = handle->data;
+    free(handle);
+    transport_handle_closed(transport);
+}
+
+static void close_all(struct transport *transport)
+{
+    while (transport->incomings != NULL) {
+        incoming_close(transport->incomings);
+    }
+    if (transport->listener != NULL) {
+        uv_close((uv_handle_t *)transport->listener, on_listener_closed);
+        transport->listener = NULL;
+    }
+}
+
+static int start_at(struct transport *transport, const char *host,
+                    const char *port, char why[NOTE_SIZE])
+{
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE};
     uv_getaddrinfo_t lookup = {.data = NULL};
-    int rc = uv_getaddrinfo(transport->loop, &lookup, NULL,
-                            options->listen_host, options->listen_port, &hints);
+    int rc = uv_getaddrinfo(transport->loop, &lookup, NULL, host, port, &hints);
     if (rc == 0) {
         rc = listen_on(lookup.addrinfo);
         uv_freeaddrinfo(lookup.addrinfo);
     }
     if (rc < 0) {
         snprintf(why, NOTE_SIZE, "cannot listen on %.150s port %s: %s",
-                 options->listen_host, options->listen_port, uv_strerror(rc));
+                 host, port, uv_strerror(rc));
         return rc;
     }
     int fd = rc;
+    close_all(transport); /* there was another place before */
     transport->port = port_of(fd);
-    uv_tcp_init(transport->loop, &transport->listener);
-    transport->listener.data = transport;
+    transport->listener = xcalloc(1, sizeof(*transport->listener));
+    uv_tcp_init(transport->loop, transport->listener);
+    transport->listener->data = transport;
     transport->open_handles++;
     /* It listens already: nothing is left that could fail. */
-    rc = uv_tcp_open(&transport->listener, fd);
+    rc = uv_tcp_open(transport->listener, fd);
     assert(rc == 0);
-    rc = uv_listen((uv_stream_t *)&transport->listener, LISTEN_BACKLOG,
+    rc = uv_listen((uv_stream_t *)transport->listener, LISTEN_BACKLOG,
                    on_connection);
     assert(rc == 0);
     return 0;
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+int listener_start(struct transport *transport, char why[NOTE_SIZE])
 {
-    transport_handle_closed(handle->data);
+    const struct transport_options *options = &transport->options;
+    return start_at(transport, options->listen_host, options->listen_port, why);
+}
+
+int transport_listen(struct transport *transport, const char *host,
+                     const char *port, char why[NOTE_SIZE])
+{
+    struct transport_options *options = &transport->options;
+    int rc = start_at(transport, host, port, why);
+    if (rc == 0) {
+        snprintf(options->listen_host, sizeof(options->listen_host), "%s",
+                 host);
+        snprintf(options->listen_port, sizeof(options->listen_port), "%s",
+                 port);
+    }
+    return rc;
 }
 
 void listener_stop(struct transport *transport)
 {
-    while (transport->incomings != NULL) {
-        incoming_close(transport->incomings);
-    }
-    uv_close((uv_handle_t *)&transport->listener, on_listener_closed);
+    close_all(transport);
 }

@@ -65,10 +65,11 @@ static void on_reply(struct peer *peer, struct bytes frame)
             "node %s is really %s: two nodes' addresses are mixed up",
             label.text, reply.name);
     } else if (reply.status == HELLO_UNKNOWN_NODE) {
+        peer->unknown_there = true;
         dialer_give_up(
             peer, LOSS_REFUSED,
-            "node %s does not know this node, %s: it is missing in its "
-            "configuration",
+            "node %s does not know this node, %s: it is not a member of the "
+            "cluster, or not any more",
             label.text, options->name);
     } else if (reply.status != HELLO_OK) {
         dialer_give_up(peer, LOSS_REFUSED, "node %s refuses this node (%u)",

@@ -40,8 +40,8 @@ raft_time transport_now(void)
 struct peer *transport_find(struct transport *transport, node_id id)
 {
     for (uint32_t i = 0; i < transport->peer_count; i++) {
-        if (transport->peers[i].options->id == id) {
-            return &transport->peers[i];
+        if (transport->peers[i]->options->id == id) {
+            return transport->peers[i];
         }
     }
     return NULL;
@@ -109,6 +109,8 @@ struct frame transport_hello(const struct transport *transport, uint16_t kind,
     };
     static_assert(sizeof(hello.name) == sizeof(options->name), "same names");
     memcpy(hello.name, options->name, sizeof(hello.name));
+    hello.config = options->config;
+    memcpy(hello.address, options->address, sizeof(hello.address));
     return frame_encode_hello(kind, options->self, to, &hello);
 }
 
@@ -140,9 +142,10 @@ static void on_tick(uv_timer_t *ticker)
     struct ping ping;
     raft_time now = transport_now();
     listener_tick(transport);
+    peers_tick(transport);
     route_make_ping(transport->route, now, &ping);
     for (uint32_t i = 0; i < transport->peer_count; i++) {
-        struct peer *peer = &transport->peers[i];
+        struct peer *peer = transport->peers[i];
         dialer_tick(peer);
         check_heard_by(peer, now);
         if (peer->state == DIAL_WELCOMED && !peer->cut) {
@@ -160,22 +163,12 @@ static struct transport *transport_new(uv_loop_t *loop,
                                        const struct transport_calls *calls)
 {
     struct transport *transport = xcalloc(1, sizeof(*transport));
-    struct raft_members members = {.count = 1};
+    const struct raft_members nobody = {.count = 0};
     transport->loop = loop;
     transport->options = *options;
     transport->calls = *calls;
-    members.list[0] = (struct raft_member){.id = options->self, .voter = true};
-    for (uint32_t i = 0; i < options->peer_count; i++) {
-        const struct transport_peer *peer = &transport->options.peers[i];
-        assert(peer->id != 0 && peer->id != options->self);
-        transport->peers[i] = (struct peer){
-            .transport = transport, .options = peer, .why = "not tried yet"};
-        members.list[members.count] = (struct raft_member){.id = peer->id, .voter = true};
-        members.count++;
-    }
-    transport->peer_count = options->peer_count;
     transport->route =
-        route_new(options->self, &members, FRESH_PINGS * options->ping_us);
+        route_new(options->self, &nobody, FRESH_PINGS * options->ping_us);
     return transport;
 }
 
@@ -207,8 +200,11 @@ int transport_open(uv_loop_t *loop, const struct transport_options *options,
     transport->open_handles++;
     uint64_t period_ms = options->ping_us / 1000;
     uv_timer_start(&transport->ticker, on_tick, period_ms, period_ms);
-    for (uint32_t i = 0; i < transport->peer_count; i++) {
-        dialer_start(&transport->peers[i]);
+    for (uint32_t i = 0; i < options->peer_count; i++) {
+        struct peer *peer = peers_add(transport, &options->peers[i]);
+        assert(peer != NULL && peer->options->id != options->self);
+        peer->member = true;
+        dialer_start(peer);
     }
     *out = transport;
     return 0;
@@ -242,8 +238,9 @@ void transport_close(struct transport *transport, void (*closed)(void *arg),
     transport->closed = closed;
     transport->closed_arg = arg;
     for (uint32_t i = 0; i < transport->peer_count; i++) {
-        dialer_stop(&transport->peers[i]);
+        dialer_stop(transport->peers[i]);
     }
+    transport->peer_count = 0; /* each goes with its last handle */
     listener_stop(transport);
     uv_close((uv_handle_t *)&transport->ticker, on_ticker_closed);
 }
@@ -304,7 +301,7 @@ bool transport_get_status(const struct transport *transport, node_id id,
 {
     *out = (struct transport_peer_status){.via = 0};
     for (uint32_t i = 0; i < transport->peer_count; i++) {
-        const struct peer *peer = &transport->peers[i];
+        const struct peer *peer = transport->peers[i];
         if (peer->options->id != id) {
             continue;
         }
@@ -317,6 +314,7 @@ bool transport_get_status(const struct transport *transport, node_id id,
         out->via = route.via;
         out->heard = route.heard;
         out->queue_bytes = dialer_queue_size(peer);
+        out->unknown_there = peer->unknown_there;
         out->frames_sent = peer->frames_sent;
         out->frames_dropped = peer->frames_dropped;
         out->frames_received = peer->frames_received;

@@ -9,6 +9,11 @@
  * with backoff (50 ms to 1 s), so that a healed network is found quickly and a
  * dead one leaves no half-open sockets.
  *
+ * Who the peers are may change while it runs (transport_set_members). A node
+ * that is not in our configuration is let in when it knows a newer one than we
+ * do; it says in HELLO where it can be reached. Who is no member any more keeps
+ * its connections for a while, so that it can be told.
+ *
  * Sending never blocks and may drop: each peer has a bounded queue; when it is
  * full the frame is dropped and counted (Raft sends again).
  *
@@ -41,6 +46,8 @@ struct transport_options {
     uint64_t boot;
     char name[64];
     char listen_host[256], listen_port[16];
+    char address[RAFT_ADDRESS_SIZE]; /* where others reach us, for HELLO */
+    raft_index config;               /* record of the configuration in force */
     uint32_t peer_count;
     struct transport_peer peers[RAFT_NODES_MAX];
     uint32_t ping_us;        /* 100 ms */
@@ -73,6 +80,15 @@ void transport_close(struct transport *transport, void (*closed)(void *arg),
 void transport_send(struct transport *transport, node_id to,
                     struct frame *frame);
 
+/* Another configuration is in force: `list` has all members, this node too
+ * where it is one, with names and addresses. */
+void transport_set_members(struct transport *transport, raft_index config,
+                           const struct raft_members *list);
+/* Listens at another place instead; who came in at the old one has to dial
+ * again. 0, or a negative libuv error with a sentence, and all is as before. */
+int transport_listen(struct transport *transport, const char *host,
+                     const char *port, char why[256]);
+
 /* Drops every frame that would go from this node to `to`. */
 void transport_cut(struct transport *transport, node_id to, bool cut);
 
@@ -83,6 +99,7 @@ struct transport_peer_status {
     node_id via;
     raft_time heard;
     uint64_t queue_bytes, frames_sent, frames_dropped, frames_received;
+    bool unknown_there;      /* it says that we are not a member */
     char why[128];           /* why it is not connected, for people */
 };
 bool transport_get_status(const struct transport *transport, node_id peer,

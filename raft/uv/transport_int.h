@@ -1,6 +1,7 @@
 /* transport_int.h -- what the files that make up the transport share.
  *
  *   transport.c  open, close, send, pings, status
+ *   peers.c      who the peers are
  *   dialer.c     when to dial which peer
  *   outgoing.c   one outgoing connection: what we say
  *   listener.c   the port
@@ -29,6 +30,9 @@ enum {
     BACKOFF_MIN_US = 50 * 1000,
     BACKOFF_MAX_US = 1000 * 1000,
     NOTE_SIZE = 256,
+    /* Whoever is not a member (any more) may stay so long: it hears of its
+     * removal, or we hear of a newer configuration. */
+    STRANGER_US = 10 * 1000 * 1000,
     LISTEN_BACKLOG = 128,
 };
 
@@ -46,8 +50,18 @@ enum dial_state {
 
 struct peer {
     struct transport *transport;
-    const struct transport_peer *options; /* in transport->options */
+    struct transport_peer *options; /* &place */
+    struct transport_peer place;    /* who and where it is */
+    struct transport_peer old;      /* where it was; host "": never moved, or
+                                     * it was found at its new place */
+    bool dialing_old;
     bool cut;
+    bool member;             /* in the configuration in force */
+    raft_index config;       /* the newest that it said it knows */
+    raft_time strange_since; /* not a member since, or not heard since */
+    bool unknown_there;      /* it refuses us: we are no member to it */
+    bool gone;               /* given up; what is under way may still end */
+    uint32_t references;     /* of handles and requests that point here */
 
     enum dial_state state;
     struct outgoing *outgoing; /* CONNECTING and later, else NULL */
@@ -70,11 +84,11 @@ struct transport {
     struct route *route; /* owned */
     struct notes notes;
 
-    uv_tcp_t listener;
+    uv_tcp_t *listener; /* owned until its handle is closed */
     uv_timer_t ticker;
     uint16_t port;
     uint32_t peer_count;
-    struct peer peers[RAFT_NODES_MAX];
+    struct peer *peers[RAFT_PEERS_MAX]; /* owned */
     struct incoming *incomings; /* newest first */
     uint32_t anonymous_count;
     uint64_t garbage;
@@ -110,6 +124,20 @@ struct frame transport_hello(const struct transport *transport, uint16_t kind,
 /* Text of "host" with port, in the form people type. */
 void transport_address_text(const struct sockaddr *address, char *host,
                             size_t host_size, uint16_t *port);
+
+/* --- peers.c --- */
+
+/* NULL: no room. Not dialled yet. */
+struct peer *peers_add(struct transport *transport,
+                       const struct transport_peer *place);
+/* A handle or request that points to the peer has ended. */
+void peer_unref(struct peer *peer);
+/* Lets a node in that we do not know, if it knows a newer configuration; its
+ * host is what we see where it says nothing better. NULL: it must not. */
+struct peer *peers_admit(struct transport *transport, const struct hello *hello,
+                         const char *host);
+/* Forgets who has been a stranger for too long. */
+void peers_tick(struct transport *transport);
 
 /* --- dialer.c --- */
 

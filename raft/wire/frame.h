@@ -117,11 +117,13 @@ int frame_decode_cannot_sync(struct bytes body, struct cannot_sync *out);
 /* Transport's own. */
 struct hello {
     uint32_t protocol;     /* FRAME_VERSION of the sender */
-    uint64_t cluster_id;
+    uint64_t cluster_id;   /* 0: wants to know ours */
     node_id node;
     uint64_t boot;
     char name[64];         /* NUL-terminated; for messages to people */
     uint32_t status;       /* reply: 0 welcome, else enum hello_refusal */
+    raft_index config;     /* record of the newest configuration it knows */
+    char address[RAFT_ADDRESS_SIZE]; /* where it can be reached; may be "" */
 };
 enum hello_refusal { HELLO_OK, HELLO_WRONG_CLUSTER, HELLO_WRONG_NODE,
                      HELLO_WRONG_PROTOCOL, HELLO_UNKNOWN_NODE };
@@ -136,7 +138,7 @@ struct ping {
         node_id node;
         bool hears;    /* sender has heard node directly of late */
         bool heard_by; /* node's last ping said that it hears the sender */
-    } rows[RAFT_NODES_MAX];
+    } rows[RAFT_PEERS_MAX];
 };
 struct frame frame_encode_ping(node_id from, node_id to,
                                const struct ping *ping);

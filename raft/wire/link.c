@@ -124,7 +124,7 @@ int frame_decode_cannot_sync(struct bytes body, struct cannot_sync *out)
     return 0;
 }
 
-enum { HELLO_FIXED_SIZE = 4 + 8 + 8 + 8 + 4 + 1 };
+enum { HELLO_FIXED_SIZE = 4 + 8 + 8 + 8 + 4 + 1 + 8 + 2 };
 
 struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,
                                 const struct hello *hello)
@@ -132,7 +132,9 @@ struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,
     assert(kind == FRAME_HELLO || kind == FRAME_HELLO_REPLY);
     size_t length = strnlen(hello->name, sizeof(hello->name));
     assert(length < sizeof(hello->name));
-    struct frame frame = frame_new(HELLO_FIXED_SIZE + length);
+    size_t address = strnlen(hello->address, sizeof(hello->address));
+    assert(address < sizeof(hello->address));
+    struct frame frame = frame_new(HELLO_FIXED_SIZE + length + address);
     struct writer w = body_writer(&frame);
     write_u32(&w, hello->protocol);
     write_u64(&w, hello->cluster_id);
@@ -141,6 +143,9 @@ struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,
     write_u32(&w, hello->status);
     write_u8(&w, (uint8_t)length);
     write_bytes(&w, (struct bytes){hello->name, length});
+    write_u64(&w, hello->config);
+    write_u16(&w, (uint16_t)address);
+    write_bytes(&w, (struct bytes){hello->address, address});
     assert(writer_left(&w) == 0);
     frame_seal(&frame, kind, 0, from, to);
     return frame;
@@ -148,10 +153,10 @@ struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,
 
 /* It is printed, in logs and on terminals, before the sender is known to be one
  * of us: nothing but what can be seen. */
-static bool name_is_printable(struct bytes name)
+static bool is_printable(struct bytes text)
 {
-    const uint8_t *at = name.data;
-    for (size_t i = 0; i < name.size; i++) {
+    const uint8_t *at = text.data;
+    for (size_t i = 0; i < text.size; i++) {
         if (at[i] <= ' ' || at[i] >= 0x7f) {
             return false;
         }
@@ -168,11 +173,15 @@ int frame_decode_hello(struct bytes body, struct hello *out)
     out->boot = read_u64(&r);
     out->status = read_u32(&r);
     struct bytes name = read_bytes(&r, read_u8(&r));
+    out->config = read_u64(&r);
+    struct bytes address = read_bytes(&r, read_u16(&r));
     if (!reader_done(&r) || out->status > HELLO_UNKNOWN_NODE ||
-        name.size >= sizeof(out->name) || !name_is_printable(name)) {
+        name.size >= sizeof(out->name) || !is_printable(name) ||
+        address.size >= sizeof(out->address) || !is_printable(address)) {
         return -1;
     }
     memcpy(out->name, name.data, name.size);
+    memcpy(out->address, address.data, address.size);
     return 0;
 }
 
@@ -181,7 +190,7 @@ enum { PING_ROW_SIZE = 8 + 1 + 1 };
 struct frame frame_encode_ping(node_id from, node_id to,
                                const struct ping *ping)
 {
-    assert(ping->count <= RAFT_NODES_MAX);
+    assert(ping->count <= RAFT_PEERS_MAX);
     struct frame frame = frame_new(4 + ping->count * PING_ROW_SIZE);
     struct writer w = body_writer(&frame);
     write_u32(&w, ping->count);
@@ -199,7 +208,7 @@ int frame_decode_ping(struct bytes body, struct ping *out)
 {
     struct reader r = reader_init(body);
     *out = (struct ping){.count = read_u32(&r)};
-    if (out->count > RAFT_NODES_MAX) {
+    if (out->count > RAFT_PEERS_MAX) {
         return -1;
     }
     for (uint32_t i = 0; i < out->count; i++) {

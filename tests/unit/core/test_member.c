@@ -301,6 +301,9 @@ static void who_is_not_in_its_configuration_does_not_run(void **state)
     without.list[0].id = 9;
     append_with_config(&s, 2, 2, 1, 1, "2", 2, &without);
     assert_false(solo_status(&s).voter);
+    solo_timeout(&s); /* it hears nobody */
+    assert_int_equal(solo_status(&s).role, RAFT_FOLLOWER);
+    assert_int_equal(solo_status(&s).leader, 0);
     assert_true(raft_deadline(s.raft) == UINT64_MAX);
     solo_release(&s);
 }

@@ -225,7 +225,7 @@ static void an_unknown_node_is_told_what_is_missing(void **state)
     assert_int_equal(world_count_notes(world, 3, "does not know this node, n3"),
                      1);
     assert_int_equal(
-        world_count_notes(world, 2, "is missing in this node's configuration"),
+        world_count_notes(world, 2, "is not a member of this cluster"),
         1);
     world_free(world);
 }

@@ -256,7 +256,7 @@ static void a_ping_comes_back_as_it_was(void **state)
     frame.data[FRAME_HEADER_SIZE + 4 + 8] = 2; /* a bool is 0 or 1 */
     assert_false(decode_ping(body));
     frame.data[FRAME_HEADER_SIZE + 4 + 8] = 1;
-    frame.data[FRAME_HEADER_SIZE] = RAFT_NODES_MAX + 1;
+    frame.data[FRAME_HEADER_SIZE] = RAFT_PEERS_MAX + 1;
     assert_false(decode_ping(body));
     frame_release(&frame);
 }
