@@ -32,6 +32,7 @@ struct stage {
     bool cut[CORENET_NODES_MAX][CORENET_NODES_MAX]; /* [from][to] */
     struct corenet_packet *queue[QUEUE_MAX];        /* owned */
     size_t queue_count;
+    char members[CORENET_NODES_MAX][LINE_MAX_BYTES]; /* as was said last */
     bool messages; /* trace them, too */
     FILE *trace;
 };
@@ -84,11 +85,38 @@ static void say_note(struct stage *s, node_id id, const struct raft_effect *e)
     case RAFT_NOTE_VOTE_REFUSED:
         say(s, "%" PRIu64 ": refuses its vote to %" PRIu64, id, e->peer);
         break;
+    case RAFT_NOTE_REMOVED:
+        say(s, "%" PRIu64 ": is no member any more", id);
+        break;
+    case RAFT_NOTE_HANDS_OVER:
+        say(s, "%" PRIu64 ": hands over to %" PRIu64, id, e->peer);
+        break;
     case RAFT_NOTE_NEEDS_SNAPSHOT:
         say(s, "%" PRIu64 ": %" PRIu64 " needs a snapshot", id, e->peer);
         break;
     default:
         break; /* TRUNCATED stands beside an UNDO, which is said */
+    }
+}
+
+/* "1 2 3 (4)": in brackets who does not vote. */
+static void say_members(struct stage *s, node_id id)
+{
+    const struct raft_config *config =
+        raft_config_latest(corenet_node(&s->net, id)->core);
+    char text[LINE_MAX_BYTES] = "";
+    size_t used = 0;
+    for (uint32_t i = 0; i < config->members.count; i++) {
+        const struct raft_member *member = &config->members.list[i];
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 member->voter ? " %" PRIu64 : " (%" PRIu64 ")",
+                                 member->id);
+    }
+    snprintf(text + used, sizeof(text) - used, " by record %" PRIu64,
+             config->index);
+    if (strcmp(text, s->members[id - 1]) != 0) {
+        snprintf(s->members[id - 1], sizeof(s->members[0]), "%s", text);
+        say(s, "%" PRIu64 ": members are%s", id, text);
     }
 }
 
@@ -101,6 +129,9 @@ static void on_effect(void *context, node_id id, const struct raft_effect *e)
         break;
     case RAFT_DO_NOTE:
         say_note(s, id, e);
+        break;
+    case RAFT_DO_MEMBERS:
+        say_members(s, id);
         break;
     case RAFT_DO_COMMIT:
         say(s, "%" PRIu64 ": commits up to %" PRIu64, id, e->index);
@@ -377,6 +408,46 @@ static void event(struct stage *s, node_id id, struct raft_event e)
     }
 }
 
+/* add N ID [learner], promote N ID, remove N ID [force], priority N ID P. */
+static bool change_command(struct stage *s, const struct words *w)
+{
+    static const struct {
+        const char *verb;
+        enum raft_change_op op;
+    } verbs[] = {{"add", RAFT_CHANGE_ADD},
+                 {"promote", RAFT_CHANGE_PROMOTE},
+                 {"remove", RAFT_CHANGE_REMOVE},
+                 {"priority", RAFT_CHANGE_PRIORITY}};
+    static const char *const results[RAFT_CHANGE_RESULTS_END] = {
+        [RAFT_CHANGE_SAME] = "it is so",
+        [RAFT_CHANGE_NOT_LEADER] = "it does not lead",
+        [RAFT_CHANGE_BUSY] = "it has just begun to lead, or hands over",
+        [RAFT_CHANGE_PENDING] = "another change is not committed",
+        [RAFT_CHANGE_UNKNOWN] = "there is no such member",
+        [RAFT_CHANGE_FEWER] = "too few would be left",
+        [RAFT_CHANGE_LAST] = "nobody would be left",
+    };
+    const char *last = w->count > 3 ? w->list[3] : "";
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(w->list[0], verbs[i].verb) != 0) {
+            continue;
+        }
+        struct raft_change change = {
+            .op = verbs[i].op,
+            .force = strcmp(last, "force") == 0,
+            .member = {.id = number(w, 2),
+                       .joining = strcmp(last, "learner") != 0,
+                       .priority = (uint8_t)number(w, 3)}};
+        node_id id = number(w, 1);
+        int rc = corenet_change(&s->net, id, s->now[id - 1], change);
+        if (rc != RAFT_CHANGE_OK) {
+            say(s, "%" PRIu64 ": refuses, %s", id, results[rc]);
+        }
+        return true;
+    }
+    return false;
+}
+
 static bool node_command(struct stage *s, const struct words *w)
 {
     const char *verb = w->list[0];
@@ -414,15 +485,21 @@ static bool node_command(struct stage *s, const struct words *w)
     } else if (strcmp(verb, "sync") == 0) {
         sync_node(s, id);
     } else {
-        return false;
+        return change_command(s, w);
     }
     return true;
 }
 
-static void init_stage(struct stage *s, uint32_t count, uint32_t learners)
+/* nodes N [learners L] [outside K] */
+static void init_stage(struct stage *s, const struct words *w)
 {
-    s->count = count;
-    corenet_init(&s->net, count, learners);
+    uint32_t learners = 0, outside = 0;
+    for (size_t i = 2; i + 1 < w->count; i += 2) {
+        bool is_outside = strcmp(w->list[i], "outside") == 0;
+        *(is_outside ? &outside : &learners) = (uint32_t)number(w, i + 1);
+    }
+    s->count = (uint32_t)number(w, 1);
+    corenet_init(&s->net, s->count, learners, outside);
     s->net.context = s;
     s->net.send = on_send;
     s->net.broken = on_broken;
@@ -434,7 +511,9 @@ static bool world_command(struct stage *s, const struct words *w)
 {
     const char *verb = w->list[0];
     if (strcmp(verb, "nodes") == 0) {
-        init_stage(s, (uint32_t)number(w, 1), (uint32_t)number(w, 3));
+        init_stage(s, w);
+    } else if (strcmp(verb, "floor") == 0) {
+        s->net.members.min_voters = (uint32_t)number(w, 1);
     } else if (strcmp(verb, "lease") == 0) {
         s->net.options.lease_us = (uint32_t)number(w, 1) * 1000;
     } else if (strcmp(verb, "batch") == 0) {

@@ -176,7 +176,9 @@ static void see_record(struct corenet *net, node_id id, raft_index index,
     for (size_t i = 0; i < facts->count; i++) {
         const struct corenet_fact *fact = &facts->list[i];
         if (fact->term == record.term) {
-            if (fact->value != record.value || fact->prev_term != prev_term) {
+            if (fact->value != record.value ||
+                fact->config != record.config ||
+                fact->prev_term != prev_term) {
                 broken(net, id, "log-matching");
             }
             return;
@@ -185,7 +187,8 @@ static void see_record(struct corenet *net, node_id id, raft_index index,
     facts->list = grown(facts->list, &facts->capacity, facts->count + 1,
                         sizeof(*facts->list));
     facts->list[facts->count] =
-        (struct corenet_fact){record.term, prev_term, record.value};
+        (struct corenet_fact){record.term, prev_term, record.value,
+                              record.config};
     facts->count++;
 }
 
@@ -226,20 +229,39 @@ static void see_leader(struct corenet *net, const struct corenet_node *node)
     }
 }
 
-static void check_durable(struct corenet *net, node_id id, raft_index index,
-                          raft_term term)
+static bool durable_on_majority(const struct corenet *net,
+                                const struct raft_members *members,
+                                raft_index index, raft_term term)
 {
     uint32_t voters = 0;
     uint32_t having = 0;
-    for (uint32_t i = 0; i < net->members.count; i++) {
-        const struct corenet_image *disk = &net->nodes[i].disk;
-        if (net->members.list[i].voter) {
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct corenet_image *disk =
+            &net->nodes[members->list[i].id - 1].disk;
+        if (members->list[i].voter) {
             voters++;
             having +=
                 index <= disk->base_index || image_term(disk, index) == term;
         }
     }
-    if (having < voters / 2 + 1) {
+    return having >= voters / 2 + 1;
+}
+
+/* Whoever tells first may know an older or newer configuration than the leader
+ * counted with. */
+static void check_durable(struct corenet *net, node_id id, raft_index index,
+                          raft_term term)
+{
+    bool durable = durable_on_majority(net, &net->members, index, term);
+    for (size_t i = 1; i < net->config_count && !durable; i++) {
+        durable = durable_on_majority(net, &net->configs[i], index, term);
+    }
+    const struct corenet_node *node = &net->nodes[id - 1];
+    if (node->role == RAFT_LEADER) {
+        durable = durable_on_majority(
+            net, &raft_config_latest(node->core)->members, index, term);
+    }
+    if (!durable) {
         broken(net, id, "committed-is-durable-on-a-majority");
     }
 }
@@ -256,7 +278,8 @@ static void see_commit(struct corenet *net, struct corenet_node *node,
         }
         if (i <= t->committed_count) {
             const struct corenet_record *known = &t->committed[i - 1];
-            if (known->term != record->term || known->value != record->value) {
+            if (known->term != record->term || known->value != record->value ||
+                known->config != record->config) {
                 broken(net, node->id, "committed-prefix-agreement");
             }
             continue;
@@ -343,6 +366,18 @@ static struct corenet_op *add_op(struct corenet_node *node,
     return op;
 }
 
+static size_t add_config(struct corenet *net, const struct raft_members *members)
+{
+    if (net->config_count == 0) {
+        net->config_count = 1;
+    }
+    net->configs = grown(net->configs, &net->config_capacity,
+                         net->config_count + 1, sizeof(*net->configs));
+    net->configs[net->config_count] = *members;
+    net->config_count++;
+    return net->config_count - 1;
+}
+
 static void perform_append(struct corenet *net, struct corenet_node *node,
                            const struct raft_effect *effect,
                            const struct corenet_record *given)
@@ -356,6 +391,9 @@ static void perform_append(struct corenet *net, struct corenet_node *node,
             record = given[effect->skip + i];
         } else if (effect->source == RAFT_FROM_SUBMIT) {
             record.value = given[i].value;
+        } else if (effect->code == RECORD_CONFIG) {
+            record.config = add_config(
+                net, &raft_config_at(node->core, effect->first)->members);
         }
         raft_index index = effect->first + i;
         raft_term prev = i > 0 ? op->records[i - 1].term
@@ -444,6 +482,34 @@ int corenet_step(struct corenet *net, node_id id, struct raft_event event)
     return step_with(net, id, &event, NULL);
 }
 
+int corenet_change(struct corenet *net, node_id id, raft_time now,
+                   struct raft_change change)
+{
+    return corenet_step(net, id,
+                        (struct raft_event){.type = RAFT_EVENT_CHANGE,
+                                            .now = now,
+                                            .change = &change});
+}
+
+/* The CONFIG records among them, for the core; *count of them. */
+static struct raft_config *configs_of(const struct corenet *net,
+                                      const struct corenet_record *records,
+                                      size_t record_count, raft_index first,
+                                      size_t *count)
+{
+    struct raft_config *configs = NULL;
+    *count = 0;
+    for (size_t i = 0; i < record_count; i++) {
+        if (records[i].config != 0) {
+            configs = xrealloc(configs, (*count + 1) * sizeof(*configs));
+            configs[*count] = (struct raft_config){
+                first + i, net->configs[records[i].config]};
+            (*count)++;
+        }
+    }
+    return configs;
+}
+
 int corenet_submit(struct corenet *net, node_id id, raft_time now,
                    uint64_t value)
 {
@@ -472,7 +538,11 @@ void corenet_deliver(struct corenet *net, const struct corenet_packet *packet,
                                .message = m,
                                .terms = terms,
                                .sizes = sizes};
+    struct raft_config *configs = configs_of(net, packet->records, m->count,
+                                             m->first, &event.config_count);
+    event.configs = configs;
     step_with(net, m->to, &event, packet->records);
+    free(configs);
     free(terms);
     free(sizes);
 }
@@ -533,6 +603,13 @@ raft_token corenet_unsynced(const struct corenet *net, node_id id)
 void corenet_checkpoint(struct corenet *net, node_id id, raft_time now)
 {
     struct corenet_node *node = corenet_node(net, id);
+    for (raft_index i = node->tree + 1; i <= node->applied; i++) {
+        const struct corenet_record *record = corenet_at(&node->memory, i);
+        if (record != NULL && record->config != 0) {
+            node->tree_config = record->config;
+            node->tree_config_index = i;
+        }
+    }
     node->tree = node->applied;
     corenet_step(net, id,
                  (struct raft_event){.type = RAFT_EVENT_APPLIED,
@@ -553,16 +630,20 @@ void corenet_compact(struct corenet *net, node_id id, raft_time now,
 
 /* -- life --------------------------------------------------------------- */
 
-void corenet_init(struct corenet *net, uint32_t count, uint32_t learners)
+void corenet_init(struct corenet *net, uint32_t count, uint32_t learners,
+                  uint32_t outside)
 {
     assert(count <= CORENET_NODES_MAX);
-    *net = (struct corenet){.members = {.count = count}};
+    uint32_t members = count - outside;
+    *net = (struct corenet){.members = {.count = members}};
     raft_options_default(&net->options);
     for (uint32_t i = 0; i < count; i++) {
-        net->members.list[i] = (struct raft_member){
-            .id = i + 1,
-            .voter = i < count - learners,
-        };
+        if (i < members) {
+            net->members.list[i] = (struct raft_member){
+                .id = i + 1,
+                .voter = i < members - learners,
+            };
+        }
         net->nodes[i].id = i + 1;
     }
 }
@@ -596,6 +677,7 @@ void corenet_release(struct corenet *net)
     for (size_t i = 0; i < net->truth.at_capacity; i++) {
         free(net->truth.at[i].list);
     }
+    free(net->configs);
     free(net->truth.at);
     free(net->truth.committed);
     free(net->truth.committed_in);
@@ -645,9 +727,19 @@ void corenet_start(struct corenet *net, node_id id, raft_time now,
         .count = node->disk.count,
         .terms = terms,
         .sizes = sizes,
-        .members = net->members,
+        .members = node->tree_config != 0 ? net->configs[node->tree_config]
+                                          : net->members,
+        .members_index = node->tree_config_index,
     };
+    size_t above = node->tree > node->disk.base_index
+                       ? (size_t)(node->tree - node->disk.base_index)
+                       : 0;
+    struct raft_config *configs =
+        configs_of(net, node->disk.records + above, node->disk.count - above,
+                   node->disk.base_index + above + 1, &boot.config_count);
+    boot.configs = configs;
     node->core = raft_new(&options, &boot);
+    free(configs);
     node->applied = node->tree;
     node->role = RAFT_FOLLOWER;
     node->term = node->disk.term;

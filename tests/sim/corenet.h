@@ -21,6 +21,7 @@ enum { CORENET_NODES_MAX = 7, CORENET_OPS_MAX = 4096 };
 struct corenet_record {
     raft_term term;
     uint64_t value; /* 0: TERM_START */
+    size_t config;  /* CONFIG record: its number in corenet.configs; 0: none */
 };
 
 /* A log as it is in memory or on disk. */
@@ -60,6 +61,8 @@ struct corenet_node {
     struct raft_effects effects;
     struct corenet_image memory, disk;
     raft_index tree;        /* applied and durable: survives a crash */
+    size_t tree_config;     /* the newest configuration in it; 0: the first */
+    raft_index tree_config_index;
     raft_index applied;     /* told to apply */
     struct corenet_op *ops; /* owned; written, not durable */
     size_t op_count, op_capacity;
@@ -73,6 +76,7 @@ struct corenet_node {
 struct corenet_fact {
     raft_term term, prev_term;
     uint64_t value;
+    size_t config;
 };
 struct corenet_facts {
     struct corenet_fact *list; /* owned; all records ever at one index */
@@ -92,7 +96,10 @@ struct corenet_truth {
 };
 
 struct corenet {
-    struct raft_members members;
+    struct raft_members members; /* the first ones */
+    struct raft_members *configs; /* owned; all that were ever written, [0] is
+                                   * not used */
+    size_t config_count, config_capacity;
     struct raft_options options; /* self, boot and seed are set per node */
     struct corenet_node nodes[CORENET_NODES_MAX]; /* [id - 1] */
     struct corenet_truth truth;
@@ -106,8 +113,10 @@ struct corenet {
                    const struct raft_effect *effect);
 };
 
-/* Nodes 1..count, all voters but the last `learners`. */
-void corenet_init(struct corenet *net, uint32_t count, uint32_t learners);
+/* Nodes 1..count. The last `outside` are no members, of the others all vote but
+ * the last `learners`. */
+void corenet_init(struct corenet *net, uint32_t count, uint32_t learners,
+                  uint32_t outside);
 void corenet_release(struct corenet *net);
 struct corenet_node *corenet_node(struct corenet *net, node_id id);
 
@@ -121,6 +130,9 @@ void corenet_crash(struct corenet *net, node_id id, size_t kept);
 
 /* Performs the effects and checks everything. */
 int corenet_step(struct corenet *net, node_id id, struct raft_event event);
+/* enum raft_change_result */
+int corenet_change(struct corenet *net, node_id id, raft_time now,
+                   struct raft_change change);
 /* SUBMIT of one record. */
 int corenet_submit(struct corenet *net, node_id id, raft_time now,
                    uint64_t value);

@@ -78,6 +78,7 @@ struct world {
     uint64_t read_ids, values;
     raft_index completed; /* the newest record that any client may have seen */
     bool faults, trace, failed;
+    bool churn; /* members come and go */
     /* swarm parameters */
     uint32_t drop_ppm, dup_ppm, replay_ppm, delay_us, disk_us, rho_ppm;
     uint32_t fault_every_us, client_every_us;
@@ -91,7 +92,8 @@ struct world {
 /* What the seeds of a run have met, so that a quiet simulator is noticed. */
 struct coverage {
     uint64_t elections, crashes, cuts, truncations, lease_reads, reads, failed,
-        transfers, compactions, refused, commits;
+        transfers, compactions, refused, commits, changes, promotions, removed,
+        restored;
 };
 static struct coverage coverage;
 
@@ -325,6 +327,9 @@ static void on_effect(void *context, node_id node,
         break;
     case RAFT_DO_NOTE:
         coverage.refused += effect->note == RAFT_NOTE_VOTE_REFUSED;
+        coverage.promotions += effect->note == RAFT_NOTE_MEMBERS;
+        coverage.removed += effect->note == RAFT_NOTE_REMOVED;
+        coverage.restored += effect->note == RAFT_NOTE_MEMBERS_CUT;
         if (effect->note == RAFT_NOTE_NEEDS_SNAPSHOT) {
             fail(w, node, "needs-snapshot");
         }
@@ -460,7 +465,8 @@ static void compact(struct world *w, node_id id)
 {
     struct raft_status status;
     raft_get_status(corenet_node(&w->net, id)->core, local(w, id), &status);
-    if (status.trim >= status.first && chance(w, 300000)) {
+    /* Who joins gets the whole log. */
+    if (status.trim >= status.first && !w->churn && chance(w, 300000)) {
         coverage.compactions++;
         corenet_compact(&w->net, id, local(w, id),
                         status.first +
@@ -494,8 +500,33 @@ static void transfer(struct world *w, node_id id)
     }
 }
 
+/* Asks everybody for some change; whoever leads may take it. */
+static void change_members(struct world *w)
+{
+    static const enum raft_change_op ops[] = {
+        RAFT_CHANGE_ADD,    RAFT_CHANGE_ADD,      RAFT_CHANGE_ADD,
+        RAFT_CHANGE_REMOVE, RAFT_CHANGE_REMOVE,   RAFT_CHANGE_PROMOTE,
+        RAFT_CHANGE_WRITE,  RAFT_CHANGE_PRIORITY, RAFT_CHANGE_TRANSFER,
+    };
+    struct raft_change change = {
+        .op = ops[below(w, sizeof(ops) / sizeof(ops[0]))],
+        .member = {.id = 1 + below(w, w->count),
+                   .joining = chance(w, 700000),
+                   .priority = (uint8_t)(below(w, 2) * below(w, 3))}};
+    for (node_id id = 1; id <= w->count; id++) {
+        if (can_act(w, id)) {
+            int rc = corenet_change(&w->net, id, local(w, id), change);
+            coverage.changes += rc == RAFT_CHANGE_OK;
+            after_step(w, id);
+        }
+    }
+}
+
 static void fault(struct world *w)
 {
+    if (w->churn && w->faults) {
+        change_members(w);
+    }
     plan(w,
          (struct happening){.at = w->now + 1 + below(w, 2 * w->fault_every_us),
                             .kind = FAULT});
@@ -535,7 +566,14 @@ static void draw_parameters(struct world *w)
     static const uint32_t disks[] = {100, 5000, 50000};
     w->count = 1 + (uint32_t)below(w, 5);
     uint32_t learners = w->count > 2 && chance(w, 200000) ? 1 : 0;
-    corenet_init(&w->net, w->count, learners);
+    w->churn = chance(w, 500000);
+    uint32_t outside = 0;
+    if (w->churn) {
+        outside = (uint32_t)below(w, CORENET_NODES_MAX - w->count + 1);
+        w->count += outside;
+        learners = 0;
+    }
+    corenet_init(&w->net, w->count, learners, outside);
     struct raft_options *o = &w->net.options;
     w->rho_ppm = (uint32_t)below(w, 100001);
     o->drift_ppm = w->rho_ppm;
@@ -617,9 +655,18 @@ static void check_end(struct world *w)
         return;
     }
     uint32_t leaders = 0;
+    const struct corenet_node *leader = NULL;
     for (node_id id = 1; id <= w->count; id++) {
         const struct corenet_node *node = corenet_node(&w->net, id);
         leaders += node->role == RAFT_LEADER;
+        leader = node->role == RAFT_LEADER ? node : leader;
+    }
+    for (node_id id = 1; id <= w->count && leader != NULL; id++) {
+        const struct corenet_node *node = corenet_node(&w->net, id);
+        if (member_find(&raft_config_latest(leader->core)->members, id) ==
+            NULL) {
+            continue;
+        }
         if (node->applied + 1000 < t->committed_count) {
             fail(w, id, "liveness: a node did not catch up");
         }
@@ -792,10 +839,13 @@ int main(int argc, char **argv)
            " commits=%" PRIu64 " truncations=%" PRIu64 " crashes=%" PRIu64
            " cuts=%" PRIu64 " transfers=%" PRIu64 " compactions=%" PRIu64
            " reads=%" PRIu64 " at-once=%" PRIu64 " unserved=%" PRIu64
-           " votes-refused=%" PRIu64 "\n",
+           " votes-refused=%" PRIu64 " changes=%" PRIu64 " configurations=%"
+           PRIu64 " removed=%" PRIu64 " restored=%" PRIu64 "\n",
            seeds, failures, coverage.elections, coverage.commits,
            coverage.truncations, coverage.crashes, coverage.cuts,
            coverage.transfers, coverage.compactions, coverage.reads,
-           coverage.lease_reads, coverage.failed, coverage.refused);
+           coverage.lease_reads, coverage.failed, coverage.refused,
+           coverage.changes, coverage.promotions, coverage.removed,
+           coverage.restored);
     return failures == 0 ? 0 : 1;
 }
