@@ -258,8 +258,13 @@ static void check_durable(struct corenet *net, node_id id, raft_index index,
     }
     const struct corenet_node *node = &net->nodes[id - 1];
     if (node->role == RAFT_LEADER) {
-        durable = durable_on_majority(
-            net, &raft_config_latest(node->core)->members, index, term);
+        /* The step that commits may begin the next change. */
+        durable = durable_on_majority(net,
+                                      &raft_config_latest(node->core)->members,
+                                      index, term) ||
+                  durable_on_majority(
+                      net, &raft_config_committed(node->core)->members, index,
+                      term);
     }
     if (!durable) {
         broken(net, id, "committed-is-durable-on-a-majority");
