@@ -160,8 +160,8 @@ int tree_extents(struct tree *tree, uint64_t body, uint64_t offset,
  * inode's size cuts the request. */
 int tree_read(struct tree *tree, uint64_t body, uint64_t offset, void *out,
               size_t size);
-/* Next data (data=true) or hole at or after offset, for lseek; STORE_NOT_FOUND
- * when there is none before size. */
+/* Next data (data=true) or hole at or after offset, as lseek(2): behind the end,
+ * at size, is a hole. STORE_NOT_FOUND: no data before size, or offset is not. */
 int tree_seek(struct tree *tree, uint64_t body, uint64_t offset, uint64_t size,
               bool data, uint64_t *out);
 

@@ -130,10 +130,9 @@ int tree_seek(struct tree *tree, uint64_t body, uint64_t offset, uint64_t size,
     if (rc < 0) {
         return rc;
     }
-    if (data || at >= size) {
-        return store_fail(STORE_NOT_FOUND, "no %s there",
-                          data ? "data" : "hole");
+    if (data) {
+        return store_fail(STORE_NOT_FOUND, "no data there");
     }
-    *out = at;
+    *out = at < size ? at : size;
     return 0;
 }
