@@ -26,23 +26,24 @@ static int setattr_check(const struct inode *inode,
     return 0;
 }
 
-static void set_owner_and_mode(struct inode *inode,
-                               const struct command *command)
+static void set_owner_and_mode(const struct call *call, struct inode *inode)
 {
+    const struct command *command = call->command;
     uint32_t set = command->set;
     if ((set & SET_MODE) != 0) {
         inode->mode = (inode->mode & S_IFMT) | (command->mode & ALLPERMS);
+    }
+    /* chown(2) clears them whoever calls it, truncate(2) but for root. */
+    bool cuts = (set & SET_SIZE) != 0 && command->caller.uid != 0;
+    bool drops = cuts || (set & (SET_UID | SET_GID)) != 0;
+    if (drops && !S_ISDIR(inode->mode)) {
+        apply_privileges_drop(call, inode);
     }
     if ((set & SET_UID) != 0) {
         inode->uid = command->new_uid;
     }
     if ((set & SET_GID) != 0) {
         inode->gid = command->new_gid;
-    }
-    /* chown(2) clears them whoever calls it, but for directories. */
-    bool drops = (set & (SET_UID | SET_GID | SET_KILL_PRIV)) != 0;
-    if (drops && !S_ISDIR(inode->mode)) {
-        apply_privileges_drop(inode);
     }
 }
 
@@ -71,7 +72,7 @@ static int attributes_follow(struct call *call, const struct inode *inode)
     if ((set & SET_MODE) != 0) {
         rc = apply_acl_chmod(call, inode);
     }
-    if (rc == 0 && (set & (SET_SIZE | SET_UID | SET_GID | SET_KILL_PRIV)) != 0 &&
+    if (rc == 0 && (set & (SET_SIZE | SET_UID | SET_GID)) != 0 &&
         !S_ISDIR(inode->mode)) {
         rc = apply_capability_drop(call, inode->ino);
     }
@@ -89,7 +90,7 @@ int apply_setattr(struct call *call)
     if (rc != 0) {
         return rc;
     }
-    set_owner_and_mode(&inode, command);
+    set_owner_and_mode(call, &inode);
     rc = attributes_follow(call, &inode);
     if (rc < 0) {
         return rc;

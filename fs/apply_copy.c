@@ -39,7 +39,7 @@ static void blocks_add(struct inode *inode, int64_t added)
 static int finish(struct call *call, struct inode *inode)
 {
     if (call->command->caller.uid != 0) {
-        apply_privileges_drop(inode);
+        apply_privileges_drop(call, inode);
     }
     int rc = apply_capability_drop(call, inode->ino);
     if (rc < 0) {

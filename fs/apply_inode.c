@@ -97,12 +97,15 @@ int apply_link_drop(struct call *call, struct inode *inode)
     return apply_inode_put(call, inode);
 }
 
-void apply_privileges_drop(struct inode *inode)
+void apply_privileges_drop(const struct call *call, struct inode *inode)
 {
-    inode->mode &= ~(uint32_t)S_ISUID;
+    const struct command_caller *caller = &call->command->caller;
     /* Without group execution the bit once meant mandatory locking, and Linux
-     * leaves it alone. */
-    if ((inode->mode & S_IXGRP) != 0) {
+     * leaves it to root and to the group. The caller's other groups are not
+     * known here; in doubt the bit goes. */
+    bool may_keep = caller->uid == 0 || caller->gid == inode->gid;
+    inode->mode &= ~(uint32_t)S_ISUID;
+    if ((inode->mode & S_IXGRP) != 0 || !may_keep) {
         inode->mode &= ~(uint32_t)S_ISGID;
     }
 }

@@ -74,7 +74,8 @@ void apply_touch_content(struct call *call, struct inode *inode); /* both */
 int apply_inode_put(struct call *call, const struct inode *inode);
 /* Takes one name from a file, or the only one from a directory; writes it. */
 int apply_link_drop(struct call *call, struct inode *inode);
-void apply_privileges_drop(struct inode *inode);
+/* Set-uid and set-gid, which a change of contents or owner takes away. */
+void apply_privileges_drop(const struct call *call, struct inode *inode);
 /* Changes the size of a regular file; the caller touches and puts it. */
 int apply_resize(struct call *call, struct inode *inode, uint64_t size);
 /* Adds a step to the chain over all contents that an inode ever had. */

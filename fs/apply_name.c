@@ -141,7 +141,7 @@ static int open_existing(struct call *call, uint64_t ino)
         return rc;
     }
     if (command->caller.uid != 0) {
-        apply_privileges_drop(&inode);
+        apply_privileges_drop(call, &inode);
     }
     apply_touch_content(call, &inode);
     return apply_inode_put(call, &inode);

@@ -78,7 +78,7 @@ int apply_write(struct call *call)
         inode.size = offset + size;
     }
     if (command->caller.uid != 0) {
-        apply_privileges_drop(&inode);
+        apply_privileges_drop(call, &inode);
     }
     apply_touch_content(call, &inode);
     call->result->value[VALUE_SIZE] = size;

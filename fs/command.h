@@ -76,7 +76,6 @@ enum command_lock {
 enum command_set { /* OP_SETATTR: what to change */
     SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_SIZE = 8, SET_ATIME = 16,
     SET_MTIME = 32, SET_ATIME_NOW = 64, SET_MTIME_NOW = 128,
-    SET_KILL_PRIV = 256, /* clear set-uid and set-gid as Linux does */
 };
 
 struct command_caller {

@@ -83,9 +83,6 @@ static void put_setattr(struct line *line, const struct command *c)
     } else if (c->set & SET_MTIME) {
         put_time(line, "mtime", c->mtime);
     }
-    if (c->set & SET_KILL_PRIV) {
-        put(line, " kill-priv");
-    }
 }
 
 static void put_reap(struct line *line, const struct command *c)

@@ -540,7 +540,6 @@ void mirror_truncate(struct mirror *m, const char *path, uint64_t size)
     snprintf(full, sizeof full, "%s/%s", m->path, path);
     int theirs = ERRNO_OF(truncate(full, (off_t)size));
     struct command command = {.set = SET_SIZE, .size = size};
-    command.set |= m->as_root ? 0u : (unsigned)SET_KILL_PRIV;
     same_errno(m, setattr_ours(m, path, command), theirs);
     unwatch(m, false); /* ext4 lets the times be if the size is the same */
 }
@@ -608,7 +607,6 @@ void mirror_ftruncate(struct mirror *m, int slot, uint64_t size)
     int theirs = ERRNO_OF(ftruncate(held->fd, (off_t)size));
     struct command command = {.op = OP_SETATTR, .ino = held->ino, .size = size};
     command.set = SET_SIZE | SET_MTIME | SET_MTIME_NOW;
-    command.set |= m->as_root ? 0u : (unsigned)SET_KILL_PRIV;
     same_errno(m, world_run(m->world, command), theirs);
     unwatch(m, false);
 }
