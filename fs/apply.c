@@ -90,6 +90,8 @@ static int run_op(struct call *call)
         return apply_fallocate(call);
     case OP_COPY_RANGE:
         return apply_copy_range(call);
+    case OP_TMPFILE:
+        return apply_tmpfile(call);
     default:
         return EINVAL;
     }

@@ -83,6 +83,12 @@ void apply_hash_step(struct inode *inode, uint64_t offset, uint64_t size,
                      const uint64_t payload_hash[2]);
 struct view apply_view(struct bytes bytes);
 
+/* --- apply_name.c --- */
+/* An inode of the caller that lies in dir; a directory that hands its group on
+ * (set-gid) makes subdirectories that do so too. */
+struct inode apply_inode_new(struct call *call, const struct inode *dir,
+                             uint32_t mode);
+
 /* --- apply_session.c --- */
 int apply_sessions_load(struct apply *apply);
 void apply_sessions_free(struct apply *apply);
@@ -138,5 +144,6 @@ int apply_setxattr(struct call *call);
 int apply_removexattr(struct call *call);
 int apply_fallocate(struct call *call);
 int apply_copy_range(struct call *call);
+int apply_tmpfile(struct call *call);
 
 #endif

@@ -21,10 +21,8 @@ static int place_get(struct call *call, struct inode *dir, struct dentry *there)
     return rc;
 }
 
-/* An inode of the caller that lies in dir; a directory that hands its group on
- * (set-gid) makes subdirectories that do so too. */
-static struct inode inode_new(struct call *call, const struct inode *dir,
-                              uint32_t mode)
+struct inode apply_inode_new(struct call *call, const struct inode *dir,
+                             uint32_t mode)
 {
     struct inode inode = {
         .ino = tree_next_ino(call->tree),
@@ -75,7 +73,7 @@ static int inode_add(struct call *call, struct inode *dir,
 static int inode_make(struct call *call, const struct inode *dir, uint32_t type,
                       uint32_t allowed, struct inode *out)
 {
-    *out = inode_new(call, dir, type | (call->command->mode & allowed));
+    *out = apply_inode_new(call, dir, type | (call->command->mode & allowed));
     return apply_acl_inherit(call, dir, out);
 }
 
@@ -163,6 +161,28 @@ int apply_create(struct call *call)
     return rc < 0 ? rc : inode_add(call, &dir, &inode);
 }
 
+/* An orphan from the start, for whoever has opened it. It remembers its
+ * directory until it gets a name: a file that has lost its last one never gets
+ * another, even if a node that has not heard of that asks for it. */
+int apply_tmpfile(struct call *call)
+{
+    struct inode dir;
+    struct inode inode;
+    int rc = apply_dir_get(call, call->command->parent, &dir);
+    if (rc == 0) {
+        rc = inode_make(call, &dir, S_IFREG, ALLPERMS, &inode);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    inode.nlink = 0;
+    inode.parent = dir.ino;
+    inode.orphaned = call->record->index;
+    apply_changed(call, inode.ino);
+    call->result->value[VALUE_INO] = inode.ino;
+    return tree_inode_add(call->tree, &inode);
+}
+
 int apply_mknod(struct call *call)
 {
     const struct command *command = call->command;
@@ -229,7 +249,7 @@ int apply_symlink(struct call *call)
     if (rc != 0) {
         return rc;
     }
-    struct inode inode = inode_new(call, &dir, S_IFLNK | ACCESSPERMS);
+    struct inode inode = apply_inode_new(call, &dir, S_IFLNK | ACCESSPERMS);
     inode.size = target.size;
     rc = inode_add(call, &dir, &inode);
     if (rc < 0) {
@@ -254,13 +274,15 @@ int apply_link(struct call *call)
     if (S_ISDIR(inode.mode)) {
         return EPERM;
     }
-    if (inode.nlink == 0) {
+    if (inode.nlink == 0 && inode.parent == 0) {
         return ENOENT;
     }
     if (inode.nlink >= APPLY_LINKS_MAX) {
         return EMLINK;
     }
     inode.nlink++;
+    inode.parent = 0;
+    inode.orphaned = 0;
     apply_touch(call, &inode);
     rc = apply_inode_put(call, &inode);
     if (rc < 0) {

@@ -60,8 +60,11 @@ static int names_check(const struct command *command)
 
 static int flags_check(uint32_t flags)
 {
-    uint32_t known = RENAME_NOREPLACE | RENAME_EXCHANGE;
-    return (flags & ~known) != 0 || (flags & known) == known ? EINVAL : 0;
+    uint32_t known = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
+    bool exchange = (flags & RENAME_EXCHANGE) != 0;
+    return (flags & ~known) != 0 || (exchange && flags != RENAME_EXCHANGE)
+               ? EINVAL
+               : 0;
 }
 
 /* Is ino the directory dir, or above it? Returns 1, 0 or a negative code. */
@@ -162,29 +165,14 @@ static int put_all(struct call *call, struct renaming *r)
     return rc;
 }
 
-static int drop_entries(struct call *call, const struct renaming *r)
-{
-    const struct command *command = call->command;
-    int rc = tree_dentry_remove(call->tree, command->parent,
-                                apply_view(command->name));
-    if (rc == 0 && r->has_to) {
-        rc = tree_dentry_remove(call->tree, command->new_parent,
-                                apply_view(command->new_name));
-    }
-    return rc;
-}
-
 static int rename_exchange(struct call *call, struct renaming *r)
 {
     const struct command *command = call->command;
-    int rc = drop_entries(call, r);
-    if (rc == 0) {
-        rc = tree_dentry_add(call->tree, command->new_parent,
+    int rc = tree_dentry_set(call->tree, command->new_parent,
                              apply_view(command->new_name), r->from.ino,
                              r->from.mode & S_IFMT);
-    }
     if (rc == 0) {
-        rc = tree_dentry_add(call->tree, command->parent,
+        rc = tree_dentry_set(call->tree, command->parent,
                              apply_view(command->name), r->to.ino,
                              r->to.mode & S_IFMT);
     }
@@ -198,14 +186,29 @@ static int rename_exchange(struct call *call, struct renaming *r)
     return rc < 0 ? rc : put_all(call, r);
 }
 
+/* What overlay filesystems leave in the old place: device 0, without
+ * permissions. */
+static int whiteout_add(struct call *call, const struct renaming *r)
+{
+    struct inode inode = apply_inode_new(call, r->old_dir, S_IFCHR);
+    int rc = tree_inode_add(call->tree, &inode);
+    if (rc < 0) {
+        return rc;
+    }
+    apply_changed(call, inode.ino);
+    return tree_dentry_add(call->tree, r->old_dir->ino,
+                           apply_view(call->command->name), inode.ino, S_IFCHR);
+}
+
 static int rename_replace(struct call *call, struct renaming *r)
 {
     const struct command *command = call->command;
-    int rc = drop_entries(call, r);
+    int rc = tree_dentry_remove(call->tree, command->parent,
+                                apply_view(command->name));
     if (rc == 0) {
-        rc = tree_dentry_add(call->tree, command->new_parent,
-                             apply_view(command->new_name), r->from.ino,
-                             r->from.mode & S_IFMT);
+        rc = (r->has_to ? tree_dentry_set : tree_dentry_add)(
+            call->tree, command->new_parent, apply_view(command->new_name),
+            r->from.ino, r->from.mode & S_IFMT);
     }
     if (rc == 0 && r->has_to) {
         r->new_dir->nlink -= S_ISDIR(r->to.mode) ? 1 : 0;
@@ -215,7 +218,10 @@ static int rename_replace(struct call *call, struct renaming *r)
         return rc;
     }
     move_parent(&r->from, r->old_dir, r->new_dir);
-    return put_all(call, r);
+    if ((command->flags & RENAME_WHITEOUT) != 0) {
+        rc = whiteout_add(call, r);
+    }
+    return rc < 0 ? rc : put_all(call, r);
 }
 
 int apply_rename(struct call *call)

@@ -64,6 +64,7 @@ static const struct shape {
     [OP_FALLOCATE] = {"fallocate", {INO, OFFSET, SIZE, FLAGS}},
     [OP_COPY_RANGE] = {"copy-range",
                        {INO, OFFSET, SOURCE, SOURCE_OFFSET, SIZE}},
+    [OP_TMPFILE] = {"tmpfile", {PARENT, MODE, UMASK}},
 };
 
 static bool op_is_known(uint16_t op)

@@ -44,7 +44,7 @@ enum command_op {
     OP_UNLINK,           /* [parent, name] */
     OP_RMDIR,            /* [parent, name] */
     OP_RENAME,           /* [parent, name, new_parent, new_name, flags]
-                          * RENAME_NOREPLACE and RENAME_EXCHANGE */
+                          * RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT */
     OP_SETATTR,          /* [ino, set, mode, new_uid, new_gid, size, atime, mtime] */
     OP_WRITE,            /* [ino, offset, flags] and payload; flags O_APPEND: at the
                           * end, wherever that is when it is applied */
@@ -58,6 +58,8 @@ enum command_op {
     OP_REMOVEXATTR,      /* [ino, xattr name] */
     OP_FALLOCATE,        /* [ino, offset, size, flags]: the mode of fallocate(2) */
     OP_COPY_RANGE,       /* [ino, offset, source, source_offset, size] */
+    OP_TMPFILE,          /* regular file without a name, O_TMPFILE; OP_LINK may
+                          * give it one [parent, mode, umask] */
     OP_END
 };
 

@@ -102,6 +102,9 @@ static void put_rename(struct line *line, const struct command *c)
     if ((c->flags & RENAME_NOREPLACE) != 0) {
         put(line, " noreplace");
     }
+    if ((c->flags & RENAME_WHITEOUT) != 0) {
+        put(line, " whiteout");
+    }
 }
 
 static void put_create(struct line *line, const struct command *c)
@@ -241,6 +244,10 @@ void command_print(const struct command *c, uint64_t payload_size, char *out,
             c->size, c->offset);
         put(&line, " from %" PRIu64 " at %" PRIu64, c->source,
             c->source_offset);
+        break;
+    case OP_TMPFILE:
+        put(&line, " in %" PRIu64 " mode %04o", c->parent,
+            c->mode & ~c->umask & 07777u);
         break;
     default:
         break;

@@ -122,6 +122,12 @@ int tree_dentry_get(struct tree *tree, uint64_t parent, struct view name,
                     struct dentry *out);
 int tree_dentry_add(struct tree *tree, uint64_t parent, struct view name,
                     uint64_t ino, uint32_t type); /* gives it a new cookie */
+/* The name is there and leads elsewhere from now on; it keeps its cookie, so that
+ * a listing under way finds it once, as a name that was there throughout. */
+int tree_dentry_set(struct tree *tree, uint64_t parent, struct view name,
+                    uint64_t ino, uint32_t type);
+/* Above the cookies of all names. */
+uint64_t tree_next_cookie(const struct tree *tree);
 int tree_dentry_remove(struct tree *tree, uint64_t parent, struct view name);
 /* Names with cookie > after, in order of cookie. each() returns false to stop;
  * it must not call the tree's dentry functions (inode_get is allowed). */

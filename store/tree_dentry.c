@@ -44,26 +44,49 @@ int tree_dentry_get(struct tree *tree, uint64_t parent, struct view name,
     return 0;
 }
 
+static int add(struct tree *tree, uint64_t parent, const struct dentry *dentry)
+{
+    assert(dentry->name.size > 0 && dentry->name.size <= TREE_NAME_MAX);
+    sqlite3_stmt *statement = tree_bind2(tree, TREE_DENTRY_ADD, parent, 0);
+    tree_bind_view(statement, 2, dentry->name);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)dentry->ino);
+    sqlite3_bind_int64(statement, 4, dentry->type);
+    sqlite3_bind_int64(statement, 5, (sqlite3_int64)dentry->cookie);
+    int rc = tree_run(tree, TREE_DENTRY_ADD, "add name");
+    if (rc == 0) {
+        tree_digest_move(tree, 0, tree_hash_dentry(parent, dentry));
+    }
+    return rc;
+}
+
 int tree_dentry_add(struct tree *tree, uint64_t parent, struct view name,
                     uint64_t ino, uint32_t type)
 {
-    assert(name.size > 0 && name.size <= TREE_NAME_MAX);
     struct dentry dentry = {
         .ino = ino,
         .cookie = tree->meta.next_cookie++,
         .type = type,
         .name = name,
     };
-    sqlite3_stmt *statement = tree_bind2(tree, TREE_DENTRY_ADD, parent, 0);
-    tree_bind_view(statement, 2, name);
-    sqlite3_bind_int64(statement, 3, (sqlite3_int64)ino);
-    sqlite3_bind_int64(statement, 4, type);
-    sqlite3_bind_int64(statement, 5, (sqlite3_int64)dentry.cookie);
-    int rc = tree_run(tree, TREE_DENTRY_ADD, "add name");
+    return add(tree, parent, &dentry);
+}
+
+int tree_dentry_set(struct tree *tree, uint64_t parent, struct view name,
+                    uint64_t ino, uint32_t type)
+{
+    struct dentry there;
+    int rc = tree_dentry_get(tree, parent, name, &there);
+    struct dentry dentry = {
+        .ino = ino, .cookie = there.cookie, .type = type, .name = name};
     if (rc == 0) {
-        tree_digest_move(tree, 0, tree_hash_dentry(parent, &dentry));
+        rc = tree_dentry_remove(tree, parent, name);
     }
-    return rc;
+    return rc < 0 ? rc : add(tree, parent, &dentry);
+}
+
+uint64_t tree_next_cookie(const struct tree *tree)
+{
+    return tree->meta.next_cookie;
 }
 
 int tree_dentry_remove(struct tree *tree, uint64_t parent, struct view name)

@@ -256,6 +256,57 @@ static void what_has_a_name_is_not_reaped(void **state)
     assert_true(world_has_inode(w, file));
 }
 
+static uint64_t tmpfile_in(struct world *w, uint64_t dir)
+{
+    struct command command = {
+        .op = OP_TMPFILE, .parent = dir, .mode = S_IFREG | 0666, .umask = 022};
+    assert_int_equal(world_run(w, command), 0);
+    return w->result.value[VALUE_INO];
+}
+
+static void file_without_a_name_may_get_one_once(void **state)
+{
+    struct world *w = *state;
+    uint64_t dir = world_dir(w, TREE_ROOT, "d");
+    struct inode before = world_inode(w, dir);
+    uint64_t file = tmpfile_in(w, dir);
+    struct inode after = world_inode(w, dir);
+    assert_memory_equal(&before, &after, sizeof before);
+    struct inode inode = world_inode(w, file);
+    assert_int_equal(inode.nlink, 0);
+    assert_int_equal(inode.mode, S_IFREG | 0644);
+    assert_int_equal(inode.orphaned, tree_applied(w->tree));
+    world_check(w);
+    assert_int_equal(world_link(w, file, TREE_ROOT, "f"), 0);
+    assert_int_equal(world_inode(w, file).nlink, 1);
+    assert_int_equal(world_inode(w, file).orphaned, 0);
+    assert_int_equal(world_reap(w, file), 0);
+    assert_true(world_has_inode(w, file));
+    world_check(w);
+    assert_int_equal(world_unlink(w, TREE_ROOT, "f"), 0);
+    assert_int_equal(world_link(w, file, TREE_ROOT, "f"), ENOENT);
+    uint64_t other = tmpfile_in(w, TREE_ROOT);
+    assert_int_equal(world_reap(w, other), 0);
+    assert_false(world_has_inode(w, other));
+    world_check(w);
+}
+
+static void truncate_to_the_same_size_changes_nothing(void **state)
+{
+    struct world *w = *state;
+    uint64_t file = world_file(w, TREE_ROOT, "f");
+    assert_int_equal(world_truncate(w, file, 5), 0);
+    struct inode before = world_inode(w, file);
+    assert_int_equal(world_truncate(w, file, 5), 0);
+    struct inode after = world_inode(w, file);
+    assert_memory_equal(&before, &after, sizeof before);
+    /* chown(2) with nothing to set does move ctime. */
+    struct command nothing = {.op = OP_SETATTR, .ino = file};
+    assert_int_equal(world_run(w, nothing), 0);
+    assert_true(world_inode(w, file).ctime > before.ctime);
+    assert_int_equal(world_inode(w, file).mtime, before.mtime);
+}
+
 static void unlink_is_for_files_and_rmdir_for_directories(void **state)
 {
     struct world *w = *state;
@@ -310,6 +361,8 @@ int main(void)
         TEST(too_many_links_are_refused),
         TEST(unlinked_file_lives_until_it_is_reaped),
         TEST(what_has_a_name_is_not_reaped),
+        TEST(file_without_a_name_may_get_one_once),
+        TEST(truncate_to_the_same_size_changes_nothing),
         TEST(unlink_is_for_files_and_rmdir_for_directories),
         TEST(a_refused_command_leaves_no_trace_but_its_result),
     };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static void a_name_moves(void **state)
@@ -147,9 +148,59 @@ static void unknown_flags_are_refused(void **state)
     uint32_t both = RENAME_EXCHANGE | RENAME_NOREPLACE;
     assert_int_equal(world_rename(w, TREE_ROOT, "f", TREE_ROOT, "g", both),
                      EINVAL);
+    assert_int_equal(world_rename(w, TREE_ROOT, "f", TREE_ROOT, "g",
+                                  RENAME_WHITEOUT | RENAME_EXCHANGE),
+                     EINVAL);
+    assert_int_equal(world_rename(w, TREE_ROOT, "f", TREE_ROOT, "g", 8),
+                     EINVAL);
+}
+
+static uint64_t cookie_of(struct world *w, uint64_t parent, const char *name)
+{
+    struct dentry dentry;
+    struct view view = {name, strlen(name)};
+    assert_int_equal(tree_dentry_get(w->tree, parent, view, &dentry), 0);
+    return dentry.cookie;
+}
+
+/* A listing under way must neither miss nor repeat them. */
+static void names_that_stay_keep_their_place_in_the_directory(void **state)
+{
+    struct world *w = *state;
+    uint64_t f = world_file(w, TREE_ROOT, "f");
+    uint64_t g = world_file(w, TREE_ROOT, "g");
+    uint64_t at_f = cookie_of(w, TREE_ROOT, "f");
+    uint64_t at_g = cookie_of(w, TREE_ROOT, "g");
     assert_int_equal(
-        world_rename(w, TREE_ROOT, "f", TREE_ROOT, "g", RENAME_WHITEOUT),
-        EINVAL);
+        world_rename(w, TREE_ROOT, "f", TREE_ROOT, "g", RENAME_EXCHANGE), 0);
+    assert_int_equal(world_lookup(w, TREE_ROOT, "f"), g);
+    assert_int_equal(cookie_of(w, TREE_ROOT, "f"), at_f);
+    assert_int_equal(cookie_of(w, TREE_ROOT, "g"), at_g);
+    assert_int_equal(world_rename(w, TREE_ROOT, "g", TREE_ROOT, "f", 0), 0);
+    assert_int_equal(world_lookup(w, TREE_ROOT, "f"), f);
+    assert_int_equal(cookie_of(w, TREE_ROOT, "f"), at_f);
+    assert_int_equal(world_rename(w, TREE_ROOT, "f", TREE_ROOT, "h", 0), 0);
+    assert_true(cookie_of(w, TREE_ROOT, "h") > at_g);
+    assert_true(cookie_of(w, TREE_ROOT, "h") < tree_next_cookie(w->tree));
+    world_check(w);
+}
+
+static void whiteout_leaves_a_device_of_no_number(void **state)
+{
+    struct world *w = *state;
+    uint64_t f = world_file(w, TREE_ROOT, "f");
+    uint64_t d = world_dir(w, TREE_ROOT, "d");
+    assert_int_equal(
+        world_rename(w, TREE_ROOT, "f", d, "g", RENAME_WHITEOUT), 0);
+    assert_int_equal(world_lookup(w, d, "g"), f);
+    struct inode left = world_inode(w, world_lookup(w, TREE_ROOT, "f"));
+    assert_int_equal(left.mode, S_IFCHR);
+    assert_int_equal(left.rdev, 0);
+    assert_int_equal(left.nlink, 1);
+    assert_int_equal(
+        world_rename(w, TREE_ROOT, "d", TREE_ROOT, "e", RENAME_WHITEOUT), 0);
+    assert_int_equal(world_inode(w, TREE_ROOT).nlink, 3);
+    world_check(w);
 }
 
 int main(void)
@@ -167,6 +218,8 @@ int main(void)
         TEST(noreplace_replaces_nothing),
         TEST(exchange_swaps_what_there_is),
         TEST(unknown_flags_are_refused),
+        TEST(names_that_stay_keep_their_place_in_the_directory),
+        TEST(whiteout_leaves_a_device_of_no_number),
     };
     return cmocka_run_group_tests_name("apply_rename", tests, NULL, NULL);
 }

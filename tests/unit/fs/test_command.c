@@ -78,6 +78,9 @@ static const struct sample {
     {{CALLER, .op = OP_COPY_RANGE, .ino = 3, .offset = 7, .source = 4,
       .source_offset = 8, .size = 100},
      "copy-range 3 100 bytes at 7 from 4 at 8"},
+    {{CALLER, .op = OP_TMPFILE, .parent = 3, .mode = S_IFREG | 0666,
+      .umask = 022},
+     "tmpfile in 3 mode 0644"},
 };
 
 enum { SAMPLES = sizeof(samples) / sizeof(samples[0]) };
