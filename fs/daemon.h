@@ -12,6 +12,10 @@ struct daemon_options {
     bool allow_faults;      /* obey `raftfs fault` (simulated partitions) */
     bool allow_other;
     bool read_only;
+    /* Everything belongs to this user, this group, as far as this mount shows;
+     * and what is made here to them. */
+    bool has_uid, has_gid;
+    uint32_t uid, gid;
     bool reads_local;       /* reads=local: old but at once */
     uint32_t op_timeout_ms; /* 0: as configured */
     int log_level;          /* fs/log.h */

@@ -90,6 +90,11 @@ static int mount_session(struct node *node, struct fuse_args *args,
     }
     node->mounted = true;
     int fd = fuse_session_fd(node->fuse);
+    if (fuse_session_custom_io(node->fuse, &newer_io, fd) < 0) {
+        snprintf(why, 512, "libfuse does not let its requests be read");
+        fuse_close(node);
+        return 100;
+    }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     return 0;
 }
@@ -110,8 +115,10 @@ int fuse_open(struct node *node, char why[512])
         return 111;
     }
     snprintf(options, sizeof options,
-             "-ofsname=raftfs:%s,subtype=raftfs,default_permissions%s%s%s%s",
-             node->config.name, node->options.allow_other ? ",allow_other" : "",
+             "-ofsname=raftfs:%s,subtype=raftfs%s,default_permissions%s%s%s%s",
+             node->config.name,
+             /* As every other mount of root: libfuse would say "nosuid,nodev". */
+             geteuid() == 0 ? ",suid,dev" : "", node->options.allow_other ? ",allow_other" : "",
              node->options.read_only ? ",ro" : "",
              node->options.extra_fuse_options != NULL &&
                      node->options.extra_fuse_options[0] != '\0'

@@ -19,6 +19,7 @@
 #include "fs/faults.h"
 #include "fs/locks.h"
 #include "fs/members.h"
+#include "fs/newer.h"
 #include "fs/openfiles.h"
 #include "fs/patience.h"
 #include "fs/session.h"
@@ -141,6 +142,7 @@ struct node {
     /* FUSE */
     struct fuse_session *fuse;
     struct fuse_buf fuse_buffer;
+    struct newer newer;
     size_t reads_under_way; /* on reader threads */
     struct known_contents known[KNOWN_CONTENTS];
     struct foreign_change foreign[FOREIGN_CHANGES];

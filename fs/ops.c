@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct node *ops_node(fuse_req_t fuse)
 {
@@ -34,7 +35,7 @@ int ops_errno(struct node *node, int code)
     return errno_of_store(code);
 }
 
-static struct timespec timespec_of(int64_t ns)
+struct timespec timespec_of(int64_t ns)
 {
     int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
     if (rest < 0) {
@@ -44,17 +45,24 @@ static struct timespec timespec_of(int64_t ns)
     return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
 }
 
-void stat_fill(const struct inode *inode, struct stat *st)
+/* As ext4: some programs take a directory of size 0 for an empty one. */
+enum { DIRECTORY_SIZE = 4096 };
+
+void stat_fill(const struct node *node, const struct inode *inode,
+               struct stat *st)
 {
+    const struct daemon_options *options = &node->options;
+    bool is_dir = S_ISDIR(inode->mode);
     *st = (struct stat){
         .st_ino = inode->ino,
         .st_mode = inode->mode,
         .st_nlink = inode->nlink,
-        .st_uid = inode->uid,
-        .st_gid = inode->gid,
+        .st_uid = options->has_uid ? options->uid : inode->uid,
+        .st_gid = options->has_gid ? options->gid : inode->gid,
         .st_rdev = inode->rdev,
-        .st_size = (off_t)inode->size,
-        .st_blocks = (blkcnt_t)((inode->blocks + 511) / 512),
+        .st_size = is_dir ? DIRECTORY_SIZE : (off_t)inode->size,
+        .st_blocks = is_dir ? DIRECTORY_SIZE / 512
+                            : (blkcnt_t)((inode->blocks + 511) / 512),
         .st_blksize = 4096,
         .st_atim = timespec_of(inode->atime),
         .st_mtim = timespec_of(inode->mtime),
@@ -80,7 +88,7 @@ void reply_entry(struct request *request, uint64_t ino)
                        error ? error : ops_errno(request->node, rc));
         return;
     }
-    stat_fill(&inode, &entry.attr);
+    stat_fill(request->node, &inode, &entry.attr);
     fuse_reply_entry(request->fuse, &entry);
 }
 
@@ -95,7 +103,7 @@ void reply_attr(struct request *request, uint64_t ino)
                        error ? error : ops_errno(request->node, rc));
         return;
     }
-    stat_fill(&inode, &st);
+    stat_fill(request->node, &inode, &st);
     fuse_reply_attr(request->fuse, &st, 0.0);
 }
 
@@ -122,7 +130,7 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
                          FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
                          FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_READ |
                          FUSE_CAP_ASYNC_DIO | FUSE_CAP_POSIX_ACL |
-                         FUSE_CAP_DONT_MASK);
+                         FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT);
     connection->max_write = COMMAND_PAYLOAD_MAX;
     connection->max_readahead = COMMAND_PAYLOAD_MAX;
 }

@@ -15,7 +15,9 @@
 
 #define VIRTUAL_NAME ".raftfs"
 
-void stat_fill(const struct inode *inode, struct stat *st);
+void stat_fill(const struct node *node, const struct inode *inode,
+               struct stat *st);
+struct timespec timespec_of(int64_t ns);
 /* Reads the inode and replies, or replies the error. */
 /* A linearizable read of request->ino; of the root with little patience, and then
  * with what this node has: `df`, `mountpoint` and an `ls -l` of the parent

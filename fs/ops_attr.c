@@ -1,17 +1,40 @@
 /* ops_attr.c -- requests about attributes. */
 #include "fs/ops.h"
 
+#include "store/error.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
 enum { ROOT_PATIENCE_US = 500000 };
 
+enum { GETATTR_STATX = 1 }; /* request.flags */
+
+static void reply_statx(struct request *request)
+{
+    struct inode inode;
+    struct stat st;
+    int rc = tree_inode_get(request->node->tree, request->ino, &inode);
+    if (rc < 0) {
+        fuse_reply_err(request->fuse, rc == STORE_NOT_FOUND
+                                          ? ESTALE
+                                          : ops_errno(request->node, rc));
+        return;
+    }
+    stat_fill(request->node, &inode, &st);
+    newer_reply_statx(request->fuse, &st, timespec_of(inode.btime));
+}
+
 static void do_getattr(struct request *request,
                        const struct hull_result *result)
 {
     (void)result;
-    reply_attr(request, request->ino);
+    if (request->flags == GETATTR_STATX) {
+        reply_statx(request);
+    } else {
+        reply_attr(request, request->ino);
+    }
 }
 
 static void root_failed(struct request *request, int error)
@@ -48,6 +71,7 @@ void op_getattr(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
         return;
     }
     request->ino = ino;
+    request->flags = newer_is_statx(fuse) ? GETATTR_STATX : 0;
     ops_read(request);
 }
 
@@ -94,6 +118,24 @@ static void do_setattr(struct request *request,
     reply_attr(request, request->ino);
 }
 
+/* With uid= or gid= nobody else can own anything; and whom a file really belongs
+ * to does not change when he is named. */
+static bool owners_allowed(const struct daemon_options *options,
+                           struct command *command)
+{
+    if (options->has_uid && (command->set & SET_UID) != 0) {
+        command->set &= ~(uint32_t)SET_UID;
+        if (command->new_uid != options->uid) {
+            return false;
+        }
+    }
+    if (options->has_gid && (command->set & SET_GID) != 0) {
+        command->set &= ~(uint32_t)SET_GID;
+        return command->new_gid == options->gid;
+    }
+    return true;
+}
+
 void op_setattr(fuse_req_t fuse, fuse_ino_t ino, struct stat *attr, int to_set,
                 struct fuse_file_info *file)
 {
@@ -112,17 +154,21 @@ void op_setattr(fuse_req_t fuse, fuse_ino_t ino, struct stat *attr, int to_set,
         .atime = ns_of(attr->st_atim),
         .mtime = ns_of(attr->st_mtim),
     };
+    if (file != NULL && (command.set & (SET_SIZE | SET_MTIME)) == SET_SIZE) {
+        command.set |= SET_MTIME_NOW; /* ftruncate(2): even to the same size */
+    }
+    if (!owners_allowed(&ops_node(fuse)->options, &command)) {
+        fuse_reply_err(fuse, EPERM);
+        return;
+    }
     struct request *request = request_new(ops_node(fuse), fuse, do_setattr);
     if (request == NULL) {
         return;
     }
     request->ino = ino;
     request->file.fh = file != NULL ? file->fh : 0;
-    if (command.set == 0) {
-        request_read(request);
-    } else {
-        request_command(request, &command, (struct bytes){0});
-    }
+    /* Nothing to set is what chown(2) with -1 and -1 asks for: it moves ctime. */
+    request_command(request, &command, (struct bytes){0});
 }
 
 static void do_readlink(struct request *request,

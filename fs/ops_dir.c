@@ -2,7 +2,8 @@
  *
  * The offset of an entry is its cookie: a number that grows with every name ever
  * made. So a listing that goes on after any change finds each name that was
- * there throughout exactly once.
+ * there throughout exactly once. What was made after the listing began is not
+ * shown: a program that renames what it finds would never come to the end.
  */
 #include "fs/ops.h"
 
@@ -12,8 +13,19 @@
 
 enum { COOKIE_DOT = 1, COOKIE_DOTDOT = 2, LISTING_MAX = 1024 * 1024 };
 
+/* Behind fuse_file_info.fh of an open directory. */
+struct open_directory {
+    uint64_t end; /* cookies from here on are younger than the listing */
+};
+
+static struct open_directory *open_directory(const struct fuse_file_info *file)
+{
+    return (struct open_directory *)(uintptr_t)file->fh;
+}
+
 struct listing {
     struct request *request;
+    uint64_t end;
     char *bytes; /* owned */
     size_t size, used;
     bool plus, full;
@@ -28,7 +40,7 @@ static bool add(struct listing *listing, const char *name,
     size_t room = listing->size - listing->used, needed;
     if (listing->plus) {
         struct fuse_entry_param entry = {.ino = inode->ino, .generation = 1};
-        stat_fill(inode, &entry.attr);
+        stat_fill(listing->request->node, inode, &entry.attr);
         if (cookie <= COOKIE_DOTDOT) {
             entry.ino = 0; /* . and .. are not looked up */
         }
@@ -53,6 +65,9 @@ static bool add_name(void *arg, const struct dentry *dentry)
     char name[COMMAND_NAME_MAX + 1];
     struct inode inode = {.ino = dentry->ino, .mode = dentry->type};
     uint64_t cookie = dentry->cookie;
+    if (cookie >= listing->end) {
+        return false;
+    }
     memcpy(name, dentry->name.data, dentry->name.size);
     name[dentry->name.size] = '\0';
     if (listing->plus) {
@@ -83,12 +98,25 @@ static int fill(struct listing *listing, const struct inode *directory,
                             listing);
 }
 
+static uint64_t end_of_listing(struct request *request)
+{
+    struct open_directory *open = open_directory(&request->file);
+    if (open == NULL) {
+        return UINT64_MAX; /* listed without having been opened */
+    }
+    if (request->offset == 0) {
+        open->end = tree_next_cookie(request->node->tree); /* or rewound */
+    }
+    return open->end;
+}
+
 static void reply_listing(struct request *request, bool plus)
 {
     struct node *node = request->node;
     struct inode directory;
     struct listing listing = {
         .request = request,
+        .end = end_of_listing(request),
         .size = request->size < LISTING_MAX ? request->size : LISTING_MAX,
         .plus = plus,
     };
@@ -97,6 +125,10 @@ static void reply_listing(struct request *request, bool plus)
         fuse_reply_err(request->fuse, rc == STORE_NOT_FOUND
                                           ? ESTALE
                                           : ops_errno(node, rc));
+        return;
+    }
+    if (directory.nlink == 0) {
+        fuse_reply_err(request->fuse, ENOENT); /* removed while it is open */
         return;
     }
     listing.bytes = malloc(listing.size);
@@ -129,10 +161,11 @@ static void do_readdirplus(struct request *request,
 }
 
 static void list(fuse_req_t fuse, uint64_t ino, size_t size, off_t offset,
-                 request_done *done)
+                 const struct fuse_file_info *file, request_done *done)
 {
     struct request *request = request_new(ops_node(fuse), fuse, done);
     if (request != NULL) {
+        request->file = *file;
         request->ino = ino;
         request->size = size;
         request->offset = offset;
@@ -143,18 +176,16 @@ static void list(fuse_req_t fuse, uint64_t ino, size_t size, off_t offset,
 void op_readdir(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset,
                 struct fuse_file_info *file)
 {
-    (void)file;
     if (!virtual_readdir(ops_node(fuse), fuse, ino, size, offset, false)) {
-        list(fuse, ino, size, offset, do_readdir);
+        list(fuse, ino, size, offset, file, do_readdir);
     }
 }
 
 void op_readdirplus(fuse_req_t fuse, fuse_ino_t ino, size_t size,
                     off_t offset, struct fuse_file_info *file)
 {
-    (void)file;
     if (!virtual_readdir(ops_node(fuse), fuse, ino, size, offset, true)) {
-        list(fuse, ino, size, offset, do_readdirplus);
+        list(fuse, ino, size, offset, file, do_readdirplus);
     }
 }
 
@@ -171,18 +202,24 @@ void op_opendir(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file)
                                                    : ops_errno(node, rc));
         return;
     }
+    struct open_directory *open = calloc(1, sizeof *open);
+    if (open == NULL) {
+        abort();
+    }
+    file->fh = (uint64_t)(uintptr_t)open;
     openfiles_add(&node->openfiles, ino);
     if (fuse_reply_open(fuse, file) == -ENOENT) {
         openfiles_drop(&node->openfiles, ino);
+        free(open);
     }
 }
 
 void op_releasedir(fuse_req_t fuse, fuse_ino_t ino,
                    struct fuse_file_info *file)
 {
-    (void)file;
     if (!virtual_is(ino)) {
         openfiles_drop(&ops_node(fuse)->openfiles, ino);
+        free(open_directory(file));
     }
     fuse_reply_err(fuse, 0);
 }

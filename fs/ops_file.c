@@ -130,7 +130,7 @@ static void do_create(struct request *request, const struct hull_result *result)
         fuse_reply_err(request->fuse, ESTALE);
         return;
     }
-    stat_fill(&inode, &entry.attr);
+    stat_fill(node, &inode, &entry.attr);
     fill_open(node, &inode, &request->file);
     openfiles_add(&node->openfiles, inode.ino);
     if (fuse_reply_create(request->fuse, &entry, &request->file) == -ENOENT) {
@@ -148,8 +148,9 @@ void op_create(fuse_req_t fuse, fuse_ino_t parent, const char *name,
     if (!ops_name_ok(fuse, name)) {
         return;
     }
+    bool is_named = strcmp(name, NEWER_NO_NAME) != 0;
     struct command command = {
-        .op = OP_CREATE,
+        .op = is_named ? OP_CREATE : OP_TMPFILE,
         .parent = parent,
         .name = ops_name(name),
         .mode = mode,

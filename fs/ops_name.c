@@ -4,9 +4,34 @@
 #include <errno.h>
 #include <string.h>
 
+static bool name_is(const struct request *request, const char *name)
+{
+    return request->name_size == strlen(name) &&
+           memcmp(request->name, name, request->name_size) == 0;
+}
+
+/* "." and ".." are looked up only where somebody comes with a file handle that
+ * the kernel does not know any more: request->ino is the file itself. */
+static void reply_by_number(struct request *request)
+{
+    struct inode inode;
+    int rc = tree_inode_get(request->node->tree, request->ino, &inode);
+    if (rc < 0 || inode.nlink == 0) {
+        fuse_reply_err(request->fuse, ESTALE);
+    } else if (name_is(request, "..") && inode.parent != 0) {
+        reply_entry(request, inode.parent);
+    } else {
+        reply_entry(request, request->ino);
+    }
+}
+
 static void do_lookup(struct request *request, const struct hull_result *result)
 {
     (void)result;
+    if (name_is(request, ".") || name_is(request, "..")) {
+        reply_by_number(request);
+        return;
+    }
     struct dentry dentry;
     int rc = tree_dentry_get(request->node->tree, request->ino,
                              (struct view){.data = request->name,

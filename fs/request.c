@@ -161,8 +161,9 @@ static void fill_caller(struct node *node, fuse_req_t fuse,
                         struct command_caller *caller)
 {
     const struct fuse_ctx *context = fuse_req_ctx(fuse);
-    caller->uid = context->uid;
-    caller->gid = context->gid;
+    const struct daemon_options *options = &node->options;
+    caller->uid = options->has_uid ? options->uid : context->uid;
+    caller->gid = options->has_gid ? options->gid : context->gid;
     caller->pid = (uint32_t)context->pid;
     if (node->comm_pid != context->pid || node->comm_checked + 1000000 < node_now()) {
         node->comm_pid = context->pid;

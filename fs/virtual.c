@@ -149,7 +149,11 @@ bool virtual_getattr(struct node *node, fuse_req_t fuse, uint64_t ino)
     }
     struct stat st;
     fill_stat(node, ino, &st);
-    fuse_reply_attr(fuse, &st, 0.0);
+    if (newer_is_statx(fuse)) {
+        newer_reply_statx(fuse, &st, st.st_ctim);
+    } else {
+        fuse_reply_attr(fuse, &st, 0.0);
+    }
     return true;
 }
 

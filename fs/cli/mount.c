@@ -3,9 +3,11 @@
 #include "fs/daemon.h"
 #include "fs/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOUNT_FOREGROUND, MOUNT_OPTIONS, MOUNT_FAULTS, MOUNT_LEVEL };
 enum { RUN_FAULTS, RUN_LEVEL };
@@ -106,6 +108,21 @@ static int take_reads(struct cli *cli, const char *text, bool *local)
     return 0;
 }
 
+static int take_id(struct cli *cli, const char *word, bool *has, uint32_t *out)
+{
+    const char *text = strchr(word, '=') + 1;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long id = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
+        id >= UINT32_MAX) {
+        return cli_misuse(cli, "%s: a number is expected", word);
+    }
+    *has = true;
+    *out = (uint32_t)id;
+    return 0;
+}
+
 static int take_word(struct cli *cli, const char *word,
                      struct daemon_options *options, char *extra)
 {
@@ -114,6 +131,12 @@ static int take_word(struct cli *cli, const char *word,
     }
     if (begins(word, "reads=")) {
         return take_reads(cli, word + 6, &options->reads_local);
+    }
+    if (begins(word, "uid=")) {
+        return take_id(cli, word, &options->has_uid, &options->uid);
+    }
+    if (begins(word, "gid=")) {
+        return take_id(cli, word, &options->has_gid, &options->gid);
     }
     if (strcmp(word, "allow_other") == 0) {
         options->allow_other = true;
@@ -184,7 +207,9 @@ static int take_mount_option(struct cli *cli, int option,
 
 static int run_mount(struct cli *cli)
 {
-    struct daemon_options options = {.log_level = LOG_INFO};
+    /* What root mounts is for everybody, as with every other filesystem. */
+    struct daemon_options options = {.log_level = LOG_INFO,
+                                     .allow_other = geteuid() == 0};
     char extra[EXTRA_MAX] = "";
     const char *operands[2];
     int count = 0, got, rc = 0;
@@ -247,6 +272,9 @@ const struct cli_command cli_mount = {
         "  reads=local         reads show what this node has, possibly old;\n"
         "                      they work without a majority\n"
         "  allow_other         other users than this one may use the mount\n"
+        "                      (always so when root mounts)\n"
+        "  uid=UID, gid=GID    whom everything seems to belong to here, and\n"
+        "                      what is made here does\n"
         "  ro                  no changes through this mount\n"
         "  noexec nosuid nodev noatime sync fsname=...  as for any mount\n"
         "\n"

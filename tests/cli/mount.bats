@@ -239,6 +239,55 @@ mount_fails() { timeout 20 "$RAFTFS" mount "$D" "$1" 3>&- 4>&- </dev/null; }
     rm -rf "$HOME_DIR"
 }
 
+@test "noexec, nosuid, nodev; without them the mount of root is as any other" {
+    ((EUID == 0)) || skip "needs root"
+    "$RAFTFS" mount "$D" "$M" 3>&- 4>&- </dev/null
+    options=$(findmnt -no OPTIONS "$M")
+    [[ ,$options, != *,nosuid,* && ,$options, != *,nodev,* ]]
+    [[ ,$options, == *,allow_other,* ]]
+    cp /bin/true "$M/true"
+    "$M/true"
+    umount "$M"
+    wait_until 10 not_mounted
+    "$RAFTFS" mount "$D" "$M" -o noexec,nosuid,nodev 3>&- 4>&- </dev/null
+    options=$(findmnt -no OPTIONS "$M")
+    [[ ,$options, == *,nosuid,* && ,$options, == *,nodev,* ]]
+    [[ ,$options, == *,noexec,* ]]
+    run "$M/true"
+    [[ $status == 126 ]]
+}
+
+@test "ro: everything can be read, nothing changed" {
+    "$RAFTFS" mount "$D" "$M" 3>&- 4>&- </dev/null
+    echo text >"$M/file"
+    umount "$M" || fusermount3 -u "$M"
+    wait_until 10 not_mounted
+    "$RAFTFS" mount "$D" "$M" -o ro 3>&- 4>&- </dev/null
+    [[ $(cat "$M/file") == text ]]
+    run touch "$M/new"
+    [[ $status != 0 && $output == *"Read-only"* ]]
+}
+
+@test "uid= and gid=: all belongs to one, here" {
+    ((EUID == 0)) || skip "needs root"
+    "$RAFTFS" mount "$D" "$M" 3>&- 4>&- </dev/null
+    echo text >"$M/file"
+    umount "$M"
+    wait_until 10 not_mounted
+    "$RAFTFS" mount "$D" "$M" -o uid=4711,gid=4712 3>&- 4>&- </dev/null
+    [[ $(stat -c %u:%g "$M/file") == 4711:4712 ]]
+    (cd "$M" && setpriv --reuid 4711 --regid 4712 --clear-groups \
+        sh -c "echo more >>file && mkdir dir")
+    run chown 1 "$M/file"
+    [[ $status != 0 && $output == *"not permitted"* ]]
+    chown 4711:4712 "$M/file"
+    umount "$M"
+    wait_until 10 not_mounted
+    "$RAFTFS" mount "$D" "$M" 3>&- 4>&- </dev/null
+    [[ $(stat -c %u:%g "$M/file") == 0:0 ]]
+    [[ $(stat -c %u:%g "$M/dir") == 4711:4712 ]]
+}
+
 @test "mount.raftfs serves fstab: its own options are taken out" {
     ((EUID == 0)) || skip "mount.raftfs is for root"
     PATH=$(dirname "$RAFTFS"):$PATH
