@@ -44,6 +44,7 @@ static void apply_one(struct hull *hull)
         hull_fail(hull, EVENT_APPLY_FAILED, index, rc);
     } else {
         hull->applied = index;
+        dirty_applied(&hull->dirty, index);
         inflight_remove(&hull->inflight, record, index);
         tell_caller(hull, record, &result);
     }

@@ -41,6 +41,7 @@ struct hull *hull_new(const struct hull_options *options,
     waiting_init(&hull->waiting, options->waiting_max);
     inflight_init(&hull->inflight);
     inbox_init(&hull->inbox);
+    dirty_init(&hull->dirty, boot->base_index + boot->count);
     change_members(hull);
     return hull;
 }
@@ -68,6 +69,7 @@ void hull_free(struct hull *hull)
     inflight_release(&hull->inflight);
     inbox_release(&hull->inbox);
     held_release(&hull->held);
+    dirty_release(&hull->dirty);
     cache_release(&hull->cache);
     for (size_t i = 0; i < hull->notice_count; i++) {
         free(hull->notices[i].data);
@@ -224,6 +226,7 @@ void hull_complete(struct hull *hull, struct waiter *waiter,
     const struct pilot *pilot = hull->pilot;
     void *context = waiter->context;
     bool is_command = waiter_is_command(waiter);
+    hull->settling -= waiter->settles;
     waiting_remove(&hull->waiting, waiter);
     if (context == NULL) {
         return;

@@ -63,6 +63,10 @@ int hull_submit(struct hull *hull, raft_time now, struct record *record,
  * returns. -1 as above. */
 int hull_read(struct hull *hull, raft_time now, raft_time deadline,
               void *caller_context);
+/* True: what the tree says of these keys, right now, is as good as the answer of
+ * hull_read(). Needs raft_options.lease_ask; `now` must be read right before. */
+bool hull_read_now(struct hull *hull, raft_time now, const uint64_t *keys,
+                   size_t count);
 /* Completes the context at once with HULL_CANCELLED, if it still waits:
  * returns true. A command that was not sent yet is withdrawn. */
 bool hull_cancel(struct hull *hull, void *caller_context);
@@ -116,7 +120,7 @@ struct hull_status {
     raft_index applied;       /* applied, not necessarily durable in the tree */
     uint64_t commands_waiting, reads_waiting;
     uint64_t syncs, records_written, frames_bad, forwards_sent, forwards_resent,
-             reads_done, undone;
+             reads_done, reads_now, reads_settled, undone;
 };
 void hull_get_status(const struct hull *hull, raft_time now,
                      struct hull_status *out);

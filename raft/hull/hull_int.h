@@ -22,6 +22,7 @@
 
 #include "raft/hull/cache.h"
 #include "raft/hull/cannot.h"
+#include "raft/hull/dirty.h"
 #include "raft/hull/held.h"
 #include "raft/hull/hull.h"
 #include "raft/hull/inflight.h"
@@ -106,6 +107,8 @@ struct hull {
     size_t notice_count;
 
     /* Reads */
+    struct dirty dirty;      /* only if we ask for leases */
+    size_t settling;         /* waiters that have `settled` */
     uint64_t round, round_answered;
     raft_time read_retry_at; /* while reads are ASKED */
 
@@ -190,5 +193,7 @@ void reads_flush(struct hull *hull);
 void reads_answered(struct hull *hull, uint64_t round, raft_index index);
 void reads_failed(struct hull *hull, uint64_t round);
 void reads_release(struct hull *hull);
+/* Records from `from` on are gone: nobody needs to wait for them. */
+void reads_truncated(struct hull *hull, raft_index from);
 
 #endif

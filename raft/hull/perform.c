@@ -44,6 +44,8 @@ static void perform_truncate(struct hull *hull,
 {
     assert(effect->first > hull->commit);
     cache_truncate(&hull->cache, effect->first);
+    dirty_truncate(&hull->dirty, effect->first);
+    reads_truncated(hull, effect->first);
     int rc = hull->log->truncate(hull->log->self, effect->first);
     if (rc < 0) {
         hull_fail(hull, EVENT_TRUNCATE_FAILED, effect->first, rc);
@@ -91,6 +93,9 @@ static void keep(struct hull *hull, struct record **records, uint32_t count)
             news_asked(&hull->news, records[i]->origin, records[i]->index);
         }
         inflight_put(&hull->inflight, records[i], records[i]->index);
+        if (hull->options.raft.lease_ask) {
+            dirty_add(&hull->dirty, hull->pilot, records[i], hull->applied);
+        }
         if (records[i]->time_ns > hull->last_time_ns) {
             hull->last_time_ns = records[i]->time_ns;
         }

@@ -26,6 +26,17 @@ struct hull_result {
     uint64_t value[4]; /* the application's */
 };
 
+/* What a record touches: numbers that mean something to the application alone.
+ * Too many are right, too few are stale reads. */
+enum { FOOTPRINT_KEYS_MAX = 8 };
+struct footprint {
+    uint64_t keys[FOOTPRINT_KEYS_MAX];
+    uint32_t count;
+    bool all;   /* anything */
+    bool again; /* part of it comes from the tree as it is now: ask again when
+                 * that has changed */
+};
+
 struct pilot {
     void *self;
     /* Before the record is written to the log (leader: before it is sent;
@@ -55,6 +66,10 @@ struct pilot {
      * hull_read() was called. */
     void (*read_ready)(void *self, void *caller_context,
                        enum hull_outcome outcome);
+    /* What the record, which is not applied yet, will touch. NULL: anything.
+     * Needed only for hull_read_now(). */
+    void (*footprint)(void *self, const struct record *record,
+                      struct footprint *out);
     /* Takes the frame (frees it). May drop it silently, but must not let it
      * arrive twice: that a refused FORWARD is certainly not done rests on it. */
     void (*send)(void *self, node_id to, struct frame *frame);

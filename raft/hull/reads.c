@@ -7,12 +7,29 @@
 int hull_read(struct hull *hull, raft_time now, raft_time deadline,
               void *caller_context)
 {
-    (void)now;
     if (hull->faulted || waiting_full(&hull->waiting)) {
         return -1;
     }
-    waiting_add_read(&hull->waiting, deadline, caller_context);
+    struct waiter *waiter =
+        waiting_add_read(&hull->waiting, deadline, caller_context);
+    if (hull->options.raft.lease_ask && raft_may_read(hull->raft, now)) {
+        waiter->settles = true;
+        waiter->settled = dirty_last(&hull->dirty, hull->applied);
+        hull->settling++;
+    }
     return 0;
+}
+
+bool hull_read_now(struct hull *hull, raft_time now, const uint64_t *keys,
+                   size_t count)
+{
+    if (hull->faulted || !hull->options.raft.lease_ask ||
+        !raft_may_read(hull->raft, now) ||
+        dirty_touches(&hull->dirty, hull->pilot, hull->applied, keys, count)) {
+        return false;
+    }
+    hull->count.reads_now++;
+    return true;
 }
 
 static bool round_is_due(const struct hull *hull)
@@ -74,8 +91,42 @@ void reads_failed(struct hull *hull, uint64_t round)
     }
 }
 
+static const enum waiter_state read_states[] = {READ_QUEUED, READ_ASKED,
+                                                READ_ANSWERED};
+enum { READ_STATES = sizeof(read_states) / sizeof(read_states[0]) };
+
+void reads_truncated(struct hull *hull, raft_index from)
+{
+    for (size_t i = 0; i < READ_STATES; i++) {
+        struct waiter *waiter = waiting_head(&hull->waiting, read_states[i]);
+        for (; waiter != NULL; waiter = waiter->next) {
+            if (waiter->settled >= from) {
+                waiter->settled = from - 1;
+            }
+        }
+    }
+}
+
+/* Everything that had completed when they came was in our log, at or below
+ * `settled`. */
+static void release_settled(struct hull *hull, enum waiter_state state)
+{
+    struct waiter *waiter = waiting_head(&hull->waiting, state);
+    while (waiter != NULL && !hull->faulted) {
+        struct waiter *next = waiter->next;
+        if (waiter->settles && waiter->settled <= hull->applied) {
+            hull->count.reads_settled++;
+            hull_complete(hull, waiter, HULL_DONE, NULL);
+        }
+        waiter = next;
+    }
+}
+
 void reads_release(struct hull *hull)
 {
+    for (size_t i = 0; i < READ_STATES && hull->settling > 0; i++) {
+        release_settled(hull, read_states[i]);
+    }
     struct waiter *waiter = waiting_head(&hull->waiting, READ_ANSWERED);
     while (!hull->faulted && waiter != NULL && waiter->index <= hull->applied) {
         hull_complete(hull, waiter, HULL_DONE, NULL);

@@ -71,6 +71,8 @@ static void check_against_core(const struct hull *hull)
     assert(hull->commit <= status.commit);
     assert(status.commit <= status.last);
     assert(hull->compacted < status.first);
+    assert(!hull->options.raft.lease_ask ||
+           dirty_last(&hull->dirty, hull->applied) == status.last);
 }
 
 /* After a failure the core may know of writes that never happened. */

@@ -54,6 +54,8 @@ struct waiter {
 
     /* Reads: any round of this number or later began after the read came */
     uint64_t since;
+    bool settles;       /* we had a lease: it is ready, too, when the records */
+    raft_index settled; /* up to here are applied, which were in our log */
 };
 
 struct waiter_list {

@@ -44,6 +44,7 @@ static void params_draw(struct params *params, struct rng *rng)
         .cache_bytes = (uint32_t)PICK(rng, 1000, 50000, 10000000),
         .log_trailing = (uint32_t)PICK(rng, 0, 20, 4096),
         .waiting_max = (uint32_t)PICK(rng, 20, 16384),
+        .lease_ppm = (uint32_t)PICK(rng, 0, 500000, 1000000, 1000000),
     };
     params->faults_end = params->slow * PICK(rng, 500, 1000, 1000, 4000) * 1000;
     params->end = params->faults_end + params->slow * 5 * 1000 * 1000;
@@ -174,6 +175,7 @@ static const char *const names[COUNTERS] = {
     "crashes",   "faulted",   "compacted",  "forwards", "resent",
     "frames",    "dropped",   "syncs",      "records",  "pushed_back",
     "notices",   "snapshots", "torn",       "kept",
+    "reads_now", "reads_settled",
 };
 
 /* A simulation that never meets a case proves nothing about it. */

@@ -12,7 +12,8 @@
  * in any log;
  *  - a record is undone newest first, only when it is truncated right after,
  *    and never when it is committed;
- *  - a read shows everything that had completed anywhere before it began;
+ *  - a read shows everything that had completed anywhere before it began; one
+ *    under a lease, everything about its key;
  *  - a record is the same bytes whenever it is looked at;
  *  - hull_check() after turns of a node's loop.
  * And after the faults have ended: a leader, all nodes equal, commands and
@@ -26,7 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NODES_MAX = 5, OPS_MAX = 8000 };
+enum { NODES_MAX = 5, OPS_MAX = 8000, KEYS = 4 };
 
 /* --- chance: one stream a concern, so that they do not disturb each other ---
  */
@@ -58,6 +59,7 @@ struct params {
     uint64_t fault_us;    /* mean time between faults; 0: none */
     uint32_t io_error_ppm;
     uint32_t defer_flush_ppm;
+    uint32_t lease_ppm; /* nodes that ask for read leases */
     uint32_t append_bytes_max, window_appends, cache_bytes, log_trailing,
         waiting_max;          /* options of core and hull */
     uint64_t faults_end, end; /* virtual time */
@@ -78,6 +80,7 @@ struct op {
     bool in_log;      /* has been in some log */
     raft_index first; /* where it was committed first, 0: not */
     raft_index floor; /* reads: what they must show at least */
+    uint64_t key;     /* what it changes; 0: a name, whichever key that is */
 };
 
 /* --- the model of a log --- */
@@ -167,13 +170,15 @@ struct committed { /* the one true history */
     raft_term term;
     uint64_t hash, session, serial, time_ns;
     struct op *op; /* NULL: not a command */
+    uint64_t key;  /* what it changed */
 };
 
 struct counters {
     uint64_t elections, undone, duplicates, done, not_done, unknown, cancelled,
         stopped, reads_done, reads_unknown, crashes, faulted, compactions,
         forwards, resent, frames, dropped, syncs, records, cannot_submit,
-        notices, snapshots, snapshots_torn, suffixes_kept;
+        notices, snapshots, snapshots_torn, suffixes_kept, reads_now,
+        reads_settled;
 };
 
 struct world {
@@ -248,5 +253,7 @@ void chaos_heal(struct world *world);
 /* hullsim_work.c */
 void work_some(struct node *node);
 void work_one(struct node *node, bool is_read, uint64_t patience_us);
+/* What a name stands for after so many records: every record may change it. */
+uint64_t name_at(raft_index applied);
 
 #endif

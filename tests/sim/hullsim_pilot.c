@@ -88,6 +88,9 @@ static void history_add(struct world *world, const struct node *node,
         .serial = record->serial,
         .time_ns = record->time_ns,
         .op = op,
+        .key = op == NULL      ? KEYS
+               : op->key != 0 ? op->key
+                              : name_at(record->index - 1),
     };
     world->history_count++;
     if (record->index > 1 &&
@@ -225,6 +228,18 @@ static void pilot_read_ready(void *self, void *context,
     }
 }
 
+/* A name that records before it may give another meaning touches anything. */
+static void pilot_footprint(void *self, const struct record *record,
+                            struct footprint *out)
+{
+    struct node *node = self;
+    const struct op *op = op_of_record(node->world, record);
+    out->again = op != NULL && op->key == 0;
+    out->all = out->again && record->index != node->applied + 1;
+    out->count = op != NULL;
+    out->keys[0] = op == NULL ? 0 : op->key != 0 ? op->key : name_at(node->applied);
+}
+
 static void pilot_send(void *self, node_id to, struct frame *frame)
 {
     net_send(self, to, *frame);
@@ -359,6 +374,7 @@ struct pilot pilot_model(struct node *node)
         .applied = pilot_applied,
         .complete = pilot_complete,
         .read_ready = pilot_read_ready,
+        .footprint = pilot_footprint,
         .send = pilot_send,
         .notice = pilot_notice,
         .bulk = pilot_bulk,

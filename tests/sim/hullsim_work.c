@@ -53,6 +53,28 @@ static int submit(struct node *node, struct op *op, uint64_t number,
     return rc;
 }
 
+uint64_t name_at(raft_index applied)
+{
+    return 1 + (applied * 7 / 3) % (KEYS - 1);
+}
+
+/* A reader that does not wait. */
+static void read_now(struct node *node)
+{
+    struct world *world = node->world;
+    uint64_t key = 1 + rng_below(&world->work, KEYS - 1);
+    if (!hull_read_now(node->hull, node_clock(node), &key, 1)) {
+        return;
+    }
+    world->counters.reads_now++;
+    for (raft_index i = node->applied + 1; i <= world->floor; i++) {
+        if (world->history[i - 1].key == key) {
+            sim_fail(world, node, "stale read: shows %llu, must show %llu",
+                     (unsigned long long)node->applied, (unsigned long long)i);
+        }
+    }
+}
+
 void work_one(struct node *node, bool is_read, uint64_t patience_us)
 {
     struct world *world = node->world;
@@ -66,6 +88,10 @@ void work_one(struct node *node, bool is_read, uint64_t patience_us)
                       .life = node->life,
                       .floor = world->floor};
     world->op_count++;
+    op->key = rng_below(&world->work, KEYS);
+    if (is_read) {
+        read_now(node);
+    }
     node->in_api = true;
     int rc = is_read ? hull_read(node->hull, node_clock(node),
                                  deadline_of(node, patience_us), op)

@@ -34,6 +34,7 @@ static void options_of(const struct node *node, struct hull_options *options)
         options->forward_retry_us = 60 * 1000;
         options->read_retry_us = 40 * 1000;
     }
+    options->raft.lease_ask = rng_chance(&world->core, world->params.lease_ppm);
     options->raft.append_bytes_max = world->params.append_bytes_max;
     options->raft.window_appends = world->params.window_appends;
     options->cache_bytes = world->params.cache_bytes;
@@ -106,6 +107,7 @@ static void count_hull(struct node *node)
     counters->forwards += status.forwards_sent;
     counters->resent += status.forwards_resent;
     counters->records += status.records_written;
+    counters->reads_settled += status.reads_settled;
     if (status.frames_bad != 0) {
         sim_fail(node->world, node, "%llu frames were found bad",
                  (unsigned long long)status.frames_bad);
