@@ -5,6 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum read_mode {
+    READS_INDEX, /* the leader is asked each time */
+    READS_LEASE, /* not while this node has a read lease */
+    READS_LOCAL, /* nobody is asked: old but at once */
+};
+
 struct daemon_options {
     const char *datadir;
     const char *mountpoint; /* NULL: a node without a mount */
@@ -16,7 +22,7 @@ struct daemon_options {
      * and what is made here to them. */
     bool has_uid, has_gid;
     uint32_t uid, gid;
-    bool reads_local;       /* reads=local: old but at once */
+    enum read_mode reads;
     uint32_t op_timeout_ms; /* 0: as configured */
     int log_level;          /* fs/log.h */
     const char *extra_fuse_options; /* comma separated, or NULL */

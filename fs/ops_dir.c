@@ -169,6 +169,9 @@ static void list(fuse_req_t fuse, uint64_t ino, size_t size, off_t offset,
         request->ino = ino;
         request->size = size;
         request->offset = offset;
+        if (done == do_readdirplus) {
+            request->is_fresh = request_all_fresh; /* of every entry */
+        }
         request_read(request);
     }
 }

@@ -19,6 +19,8 @@
  */
 #include "fs/ops.h"
 
+#include "fs/footprint.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -266,6 +268,12 @@ static void do_getlk(struct request *request, const struct hull_result *result)
     tree_locks_release(&locks);
 }
 
+static bool locks_are_fresh(struct request *request, raft_time now)
+{
+    uint64_t key = footprint_locks(request->ino);
+    return hull_read_now(request->node->hull, now, &key, 1);
+}
+
 void op_getlk(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file,
               struct flock *lock)
 {
@@ -277,6 +285,7 @@ void op_getlk(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *file,
     if (request != NULL) {
         request->ino = ino;
         request->lock = posix_lock_of(file, lock);
+        request->is_fresh = locks_are_fresh;
         request_read(request);
     }
 }

@@ -45,6 +45,19 @@ static void do_lookup(struct request *request, const struct hull_result *result)
     reply_entry(request, dentry.ino);
 }
 
+/* The name, and what has it: two objects, looked at in the same moment. */
+static bool lookup_is_fresh(struct request *request, raft_time now)
+{
+    struct hull *hull = request->node->hull;
+    struct view name = {.data = request->name, .size = request->name_size};
+    struct dentry dentry;
+    if (!hull_read_now(hull, now, &request->ino, 1)) {
+        return false;
+    }
+    int rc = tree_dentry_get(request->node->tree, request->ino, name, &dentry);
+    return rc < 0 || hull_read_now(hull, now, &dentry.ino, 1);
+}
+
 void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
     struct node *node = ops_node(fuse);
@@ -58,6 +71,7 @@ void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     request->ino = parent;
     request->name_size = strlen(name);
     memcpy(request->name, name, request->name_size);
+    request->is_fresh = lookup_is_fresh;
     request_read(request);
 }
 

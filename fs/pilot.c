@@ -1,6 +1,7 @@
 /* pilot.c -- fills struct pilot: what the hull asks of this program. */
 #include "fs/node.h"
 
+#include "fs/footprint.h"
 #include "fs/log.h"
 
 #include <assert.h>
@@ -139,6 +140,13 @@ static void pilot_read_ready(void *self, void *caller_context,
     }
 }
 
+static void pilot_footprint(void *self, const struct record *record,
+                            struct footprint *out)
+{
+    struct node *node = self;
+    footprint_of(node->tree, record, out);
+}
+
 static void pilot_send(void *self, node_id to, struct frame *frame)
 {
     struct node *node = self;
@@ -235,6 +243,7 @@ void pilot_fill(struct node *node)
         .applied = pilot_applied,
         .complete = pilot_complete,
         .read_ready = pilot_read_ready,
+        .footprint = pilot_footprint,
         .send = pilot_send,
         .notice = pilot_notice,
         .bulk = pilot_bulk,

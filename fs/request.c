@@ -239,6 +239,23 @@ void request_command(struct request *request, struct command *command,
     }
 }
 
+bool request_all_fresh(struct request *request, raft_time now)
+{
+    return hull_read_now(request->node->hull, now, NULL, 0);
+}
+
+static bool is_fresh(struct request *request, raft_time now)
+{
+    struct node *node = request->node;
+    if (node->options.reads != READS_LEASE) {
+        return node->options.reads == READS_LOCAL;
+    }
+    if (request->is_fresh != NULL) {
+        return request->is_fresh(request, now);
+    }
+    return hull_read_now(node->hull, now, &request->ino, 1);
+}
+
 void request_read_until(struct request *request, raft_time deadline)
 {
     struct node *node = request->node;
@@ -246,7 +263,7 @@ void request_read_until(struct request *request, raft_time deadline)
         request_fail(request, EIO);
         return;
     }
-    if (node->options.reads_local) {
+    if (is_fresh(request, node_now())) {
         succeed(request, NULL);
         return;
     }

@@ -64,6 +64,9 @@ struct request {
     void (*unknown)(struct request *request);
     /* Instead of what is said above, called every 100 ms; may end the request. */
     void (*on_interrupt)(struct request *request, bool caller_is_dying);
+    /* Reads: does the tree show by itself, at `now`, what this asks for? NULL:
+     * it asks for inode `ino` alone. */
+    bool (*is_fresh)(struct request *request, raft_time now);
     enum request_state state;
     bool is_command, persists;
     raft_time began, deadline;
@@ -96,10 +99,14 @@ struct request *request_new(struct node *node, fuse_req_t fuse,
  * filled in here. Always takes the request. */
 void request_command(struct request *request, struct command *command,
                      struct bytes payload);
-/* Asks for a linearizable read, or goes on at once with reads=local. */
+/* Asks for a linearizable read; or goes on at once, under a lease, or with
+ * reads=local. */
 void request_read(struct request *request);
 /* request_read() that gives up earlier. */
 void request_read_until(struct request *request, raft_time deadline);
+
+/* is_fresh() of what asks for more than one can tell. */
+bool request_all_fresh(struct request *request, raft_time now);
 
 /* Ends it with an errno. */
 void request_fail(struct request *request, int error);

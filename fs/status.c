@@ -187,6 +187,11 @@ static json_t *counters_json(struct node *node, const struct hull_status *hull)
     set_number(out, "forwards_sent", hull->forwards_sent);
     set_number(out, "forwards_resent", hull->forwards_resent);
     set_number(out, "reads_done", hull->reads_done);
+    set_number(out, "reads_at_once", hull->reads_now);
+    set_number(out, "reads_settled", hull->reads_settled);
+    set_number(out, "commits_gated", hull->raft.commits_gated);
+    set_number(out, "leases_ended", hull->raft.leases_ended);
+    set_number(out, "quiet_elections", hull->raft.quiet_elections);
     set_number(out, "frames_bad", hull->frames_bad);
     set_number(out, "garbage", transport_garbage(node->transport));
     set_number(out, "interrupts", node->requests.interrupts);
@@ -255,6 +260,9 @@ static void set_raft(struct node *node, json_t *out,
     json_object_set_new(out, "voter", json_boolean(raft->voter));
     json_object_set_new(out, "removed", json_boolean(raft->removed));
     json_object_set_new(out, "lease", json_boolean(raft->lease_valid));
+    set_number(out, "lease_holders", raft->holders);
+    json_object_set_new(out, "waits_for_leases",
+                        json_boolean(raft->deferring));
     json_object_set_new(out, "digest", hex(tree_digest(node->tree)));
 }
 

@@ -99,13 +99,18 @@ static int take_op_timeout(struct cli *cli, const char *text, uint32_t *out)
     return 0;
 }
 
-static int take_reads(struct cli *cli, const char *text, bool *local)
+static int take_reads(struct cli *cli, const char *text, enum read_mode *out)
 {
-    *local = strcmp(text, "local") == 0;
-    if (!*local && strcmp(text, "index") != 0) {
-        return cli_misuse(cli, "reads=%s: index or local is expected", text);
+    static const char *const words[] = {[READS_INDEX] = "index",
+                                        [READS_LEASE] = "lease",
+                                        [READS_LOCAL] = "local"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = (enum read_mode)i;
+            return 0;
+        }
     }
-    return 0;
+    return cli_misuse(cli, "reads=%s: lease, index or local is expected", text);
 }
 
 static int take_id(struct cli *cli, const char *word, bool *has, uint32_t *out)
@@ -130,7 +135,7 @@ static int take_word(struct cli *cli, const char *word,
         return take_op_timeout(cli, word + 11, &options->op_timeout_ms);
     }
     if (begins(word, "reads=")) {
-        return take_reads(cli, word + 6, &options->reads_local);
+        return take_reads(cli, word + 6, &options->reads);
     }
     if (begins(word, "uid=")) {
         return take_id(cli, word, &options->has_uid, &options->uid);
@@ -268,7 +273,9 @@ const struct cli_command cli_mount = {
         "  op_timeout=SECONDS  how long an operation may wait for a majority "
         "(10)\n"
         "  reads=index         a read shows all that was completed before it\n"
-        "                      began, on any node (default)\n"
+        "                      began, on any node; it asks the leader (default)\n"
+        "  reads=lease         the same without asking, while this node has a\n"
+        "                      lease; writes wait until this node knows of them\n"
         "  reads=local         reads show what this node has, possibly old;\n"
         "                      they work without a majority\n"
         "  allow_other         other users than this one may use the mount\n"

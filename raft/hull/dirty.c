@@ -115,6 +115,9 @@ bool dirty_touches(struct dirty *dirty, const struct pilot *pilot,
     if (applied < dirty->booted) {
         return true;
     }
+    if (keys == NULL) {
+        return dirty->count > 0;
+    }
     unsigned asked = 0;
     for (size_t i = 0; i < dirty->count; i++) {
         struct dirty_record *entry = at(dirty, i);

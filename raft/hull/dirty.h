@@ -39,7 +39,7 @@ void dirty_add(struct dirty *dirty, const struct pilot *pilot,
                struct record *record, raft_index applied);
 void dirty_applied(struct dirty *dirty, raft_index applied);
 void dirty_truncate(struct dirty *dirty, raft_index from);
-/* Does any of them touch one of the keys? */
+/* Does any of them touch one of the keys? NULL: is there any? */
 bool dirty_touches(struct dirty *dirty, const struct pilot *pilot,
                    raft_index applied, const uint64_t *keys, size_t count);
 /* The newest one; `applied` when there is none. */

@@ -63,8 +63,9 @@ int hull_submit(struct hull *hull, raft_time now, struct record *record,
  * returns. -1 as above. */
 int hull_read(struct hull *hull, raft_time now, raft_time deadline,
               void *caller_context);
-/* True: what the tree says of these keys, right now, is as good as the answer of
- * hull_read(). Needs raft_options.lease_ask; `now` must be read right before. */
+/* True: what the tree says of these keys (NULL: of anything), right now, is as
+ * good as the answer of hull_read(). Needs raft_options.lease_ask; `now` must be
+ * read right before. */
 bool hull_read_now(struct hull *hull, raft_time now, const uint64_t *keys,
                    size_t count);
 /* Completes the context at once with HULL_CANCELLED, if it still waits:

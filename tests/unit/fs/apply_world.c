@@ -155,8 +155,39 @@ static void keep(struct world *world, struct record *record)
     world->records[world->record_count++] = record_ref(record);
 }
 
+bool world_footprint_has(const struct footprint *footprint, uint64_t key)
+{
+    for (uint32_t i = 0; i < footprint->count; i++) {
+        if (footprint->keys[i] == key) {
+            return true;
+        }
+    }
+    return footprint->all;
+}
+
+/* Readers trust it: whatever has changed, and was there before, is in it. */
+static void check_footprint(struct world *world,
+                            const struct footprint *footprint)
+{
+    const struct apply_change *change = apply_last_change(world->apply);
+    for (uint32_t i = 0; i < change->ino_count; i++) {
+        uint64_t ino = change->inos[i];
+        struct inode inode = {0};
+        tree_inode_get(world->tree, ino, &inode);
+        bool is_new = inode.btime == (int64_t)tree_time_ns(world->tree);
+        if (!is_new && !world_footprint_has(footprint, ino)) {
+            print_error("inode %llu is not in the footprint\n",
+                        (unsigned long long)ino);
+            fail();
+        }
+    }
+    assert_true(change->ino_count < sizeof change->inos / sizeof *change->inos);
+}
+
 int world_apply(struct world *world, struct record *record)
 {
+    struct footprint footprint;
+    footprint_of(world->tree, record, &footprint);
     keep(world, record);
     stage(world, record);
     int rc = apply_record(world->apply, record, &world->result);
@@ -164,6 +195,7 @@ int world_apply(struct world *world, struct record *record)
         print_error("apply: %s\n", store_error_text());
     }
     assert_int_equal(rc, 0);
+    check_footprint(world, &footprint);
     record->place = (struct record_place){0}; /* of this world only */
     return world->result.error;
 }

@@ -9,6 +9,7 @@
 #define TESTS_APPLY_WORLD_H
 
 #include "fs/apply.h"
+#include "fs/footprint.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,6 +57,7 @@ uint64_t world_digest(struct world *world); /* after a flush */
 
 /* Opens a session for the node of that name (hash: WORLD_NODE + its length). */
 uint64_t world_session(struct world *world, const char *name, uint64_t boot);
+bool world_footprint_has(const struct footprint *footprint, uint64_t key);
 /* Applies a record as it is (payload must be staged for this world). */
 int world_apply(struct world *world, struct record *record);
 /* The next record of that command; returns the errno, the rest is in .result.
