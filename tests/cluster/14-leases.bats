@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# 14. Read leases: every node answers from its own tree, and never stale.
+load ../lib/cluster
+
+setup_leases() {
+    cluster_up 3 op_timeout=6,reads=lease
+    L=$(leader_name)
+    # shellcheck disable=SC2046
+    set -- $(others "$L")
+    F=$1
+    G=$2
+    wait_until 10 holds "$F" "$G"
+}
+
+holds() {
+    local node
+    for node in "$@"; do
+        [[ $(field "$node" lease) == true ]] || return 1
+    done
+}
+has_holders() { [[ $(field "$(agreed_leader)" lease_holders) == "$1" ]]; }
+
+# probe NAME WRITER READER: watches a file of its own through two mounts.
+PROBES=()
+start_probe() {
+    background "$(helper probe)" "$C/$2/d/$1" "$C/$3/d/$1" \
+        >"$BATS_TEST_TMPDIR/probe.$1" 2>&1
+    PROBES+=("$!")
+    wait_until 10 test -s "$C/$2/d/$1"
+}
+end_probes() {
+    local probe
+    for probe in "${PROBES[@]}"; do
+        kill "$probe"
+        wait "$probe" || { cat "$BATS_TEST_TMPDIR"/probe.*; return 1; }
+    done
+    tell "$(tail -qn 1 "$BATS_TEST_TMPDIR"/probe.*)"
+}
+gap_of() { grep -o 'longest_gap_ms=[0-9]*' "$BATS_TEST_TMPDIR/probe.$1" | cut -d= -f2; }
+
+written() { cat "$C/$1/d/$2" 2>/dev/null || true; }
+# As long as WRITER's probe needs for some more writes.
+more_writes() {
+    local from
+    from=$(written "$1" "$2")
+    wait_until 20 more_than "$1" "$2" "${from:-0}"
+}
+more_than() { ((10#$(written "$1" "$2") > 10#$3 + 20)); }
+
+@test "a follower reads without asking, and sees each change at once" {
+    setup_leases
+    before=$(field "$F" counters.reads_at_once)
+    for i in $(seq 50); do
+        echo "$i" >"$C/$L/d/file"
+        [[ $(cat "$C/$F/d/file") == "$i" ]]
+        mkdir "$C/$G/d/dir$i"
+        [[ -d $C/$F/d/dir$i && -d $C/$L/d/dir$i ]]
+        mv "$C/$F/d/dir$i" "$C/$F/d/moved$i"
+        [[ -d $C/$G/d/moved$i && ! -e $C/$L/d/dir$i ]]
+        ln "$C/$G/d/file" "$C/$G/d/link$i"
+        [[ $(stat -c %h "$C/$F/d/file") == $((i + 1)) ]]
+    done
+    for i in $(seq 50); do
+        rm "$C/$L/d/link$i"
+        [[ $(stat -c %h "$C/$F/d/file") == $((51 - i)) ]]
+        rmdir "$C/$F/d/moved$i"
+        [[ ! -e $C/$G/d/moved$i ]]
+    done
+    (($(field "$F" counters.reads_at_once) > before + 100))
+    same_trees "${NODES[@]}"
+}
+
+@test "no read is stale while nodes are cut off, killed and stopped" {
+    setup_leases
+    start_probe one "$L" "$F"
+    start_probe two "$F" "$G"
+    start_probe three "$G" "$L"
+    rounds=6
+    quick && rounds=2
+    for ((round = 0; round < rounds; round++)); do
+        lab cut "$F"
+        more_writes "$G" three
+        lab heal
+        more_writes "$F" two
+        lab cut --oneway "$L" "$G"
+        more_writes "$L" one
+        lab heal
+        node_pause "$G"
+        more_writes "$L" one
+        node_resume "$G"
+        more_writes "$G" three
+        old=$(leader_name)
+        node_pause "$old" # a leader: it wakes up believing
+        # shellcheck disable=SC2046
+        wait_until 10 has_leader $(others "$old")
+        node_resume "$old"
+        wait_until 10 has_leader
+        more_writes "$F" two
+        node_kill "$F"
+        more_writes "$G" three
+        node_start "$F"
+        more_writes "$F" two
+    done
+    end_probes
+    wait_until 10 has_leader
+    wait_until 10 has_holders 2
+    wait_converged
+    same_trees "${NODES[@]}"
+}
+
+# 500 ms is what README promises; the rest is this machine's business.
+costs_one_lease() {
+    more_writes "$L" one
+    wait_until 20 has_holders 1 # and the others go on
+    more_writes "$L" one
+    kill "${PROBES[0]}"
+    wait "${PROBES[0]}"
+    tell "$1: writers waited at most $(gap_of one) ms"
+    (($(gap_of one) < 1500))
+    (($(field "$L" counters.leases_ended) >= 1))
+}
+
+@test "a holder that dies costs writers one lease time, once" {
+    setup_leases
+    start_probe one "$L" "$G"
+    node_kill "$F"
+    costs_one_lease killed
+}
+
+@test "a holder that stands still costs writers one lease time, once" {
+    setup_leases
+    start_probe one "$L" "$G"
+    node_pause "$F"
+    costs_one_lease stopped
+    node_resume "$F"
+    wait_until 10 has_holders 2
+    [[ $(cat "$C/$F/d/one") == "$(cat "$C/$L/d/one")" ]]
+}
