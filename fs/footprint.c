@@ -46,6 +46,7 @@ static void of_command(struct tree *tree, const struct command *command,
         add(out, TREE_ROOT); /* the first one dates it */
         return;
     case OP_MKNOD:
+    case OP_TMPFILE:
     case OP_MKDIR:
     case OP_SYMLINK:
         add(out, command->parent); /* nobody knows the new one yet */

@@ -39,7 +39,10 @@ static void begin_behind(struct hull *hull,
     }
     if (!keeps) {
         cache_truncate(&hull->cache, 0);
+        dirty_truncate(&hull->dirty, index + 1);
+        reads_truncated(hull, index + 1);
     }
+    dirty_applied(&hull->dirty, index);
     /* It would claim that what is gone is still to be applied. */
     inflight_release(&hull->inflight);
     inflight_init(&hull->inflight);

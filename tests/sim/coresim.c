@@ -93,7 +93,7 @@ struct world {
 struct coverage {
     uint64_t elections, crashes, cuts, truncations, lease_reads, reads, failed,
         transfers, compactions, refused, commits, changes, promotions, removed,
-        restored;
+        restored, read_now;
 };
 static struct coverage coverage;
 
@@ -358,8 +358,22 @@ static void after_step(struct world *w, node_id id)
     plan_timer(w, id);
 }
 
+/* Under a lease, where nothing waits to be applied. */
+static void read_now(struct world *w, node_id id)
+{
+    const struct corenet_node *node = corenet_node(&w->net, id);
+    if (raft_may_read(node->core, local(w, id)) &&
+        node->applied == corenet_last(&node->memory)) {
+        coverage.read_now++;
+        if (node->applied < w->completed) {
+            fail(w, id, "stale-read-under-a-lease");
+        }
+    }
+}
+
 static void ask_read(struct world *w, node_id id)
 {
+    read_now(w, id);
     if (w->read_count == READS_MAX) {
         return;
     }
@@ -586,6 +600,7 @@ static void draw_parameters(struct world *w)
         least = 2 * o->heartbeat_us;
     }
     o->election_us = (uint32_t)(least + below(w, 2) * below(w, 500000));
+    o->lease_ask = chance(w, 600000);
     o->append_records_max = chance(w, 300000) ? 1 + (uint32_t)below(w, 4) : 512;
     o->append_bytes_max = chance(w, 300000) ? 50 : 1 << 20;
     o->window_appends = chance(w, 300000) ? 1 + (uint32_t)below(w, 3) : 64;
@@ -840,12 +855,13 @@ int main(int argc, char **argv)
            " cuts=%" PRIu64 " transfers=%" PRIu64 " compactions=%" PRIu64
            " reads=%" PRIu64 " at-once=%" PRIu64 " unserved=%" PRIu64
            " votes-refused=%" PRIu64 " changes=%" PRIu64 " configurations=%"
-           PRIu64 " removed=%" PRIu64 " restored=%" PRIu64 "\n",
+           PRIu64 " removed=%" PRIu64 " restored=%" PRIu64
+           " read-now=%" PRIu64 "\n",
            seeds, failures, coverage.elections, coverage.commits,
            coverage.truncations, coverage.crashes, coverage.cuts,
            coverage.transfers, coverage.compactions, coverage.reads,
            coverage.lease_reads, coverage.failed, coverage.refused,
            coverage.changes, coverage.promotions, coverage.removed,
-           coverage.restored);
+           coverage.restored, coverage.read_now);
     return failures == 0 ? 0 : 1;
 }
