@@ -427,7 +427,7 @@ static void draw_parameters(struct world *w)
     w->rho = rhos[below(w, 3)];
     w->drop_percent = 6;
     uint32_t learners = w->count > 3 && one_in(w, 3) ? 1 : 0;
-    corenet_init(&w->net, w->count, learners);
+    corenet_init(&w->net, w->count, learners, 0);
     struct raft_options *o = &w->net.options;
     o->lease_ask = true;
     o->lease_us = w->lease * TICK;
