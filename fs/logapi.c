@@ -54,6 +54,7 @@ static int log_append(void *self, struct record *const *records, size_t count)
         at += size;
     }
     int rc = raftlog_append(node->log, rows, count);
+    space_written(node, (uint64_t)(at - bytes));
     free(bytes);
     free(rows);
     return rc;

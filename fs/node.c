@@ -164,6 +164,7 @@ static void ask_leader(struct node *node)
 static void on_second(uv_timer_t *timer)
 {
     struct node *node = timer->data;
+    space_tick(node);
     session_tick(node);
     ask_leader(node);
     members_tick(node);

@@ -23,6 +23,7 @@
 #include "fs/openfiles.h"
 #include "fs/patience.h"
 #include "fs/session.h"
+#include "fs/space.h"
 #include "raft/hull/hull.h"
 #include "raft/json/config.h"
 #include "raft/uv/transport.h"
@@ -126,6 +127,7 @@ struct node {
     /* fs */
     struct apply *apply;
     struct session_keeper session;
+    struct space space;
     struct requests requests;
     struct patience patience;
     struct openfiles openfiles;

@@ -210,15 +210,16 @@ void op_statfs(fuse_req_t fuse, fuse_ino_t ino)
         return;
     }
     tree_get_usage(node->tree, &usage);
+    uint64_t room = space_free(node, &disk);
     struct statvfs out = {
         .f_bsize = 4096,
         .f_frsize = 4096,
         .f_blocks = disk.f_blocks * disk.f_frsize / 4096,
-        .f_bfree = disk.f_bfree * disk.f_frsize / 4096,
-        .f_bavail = disk.f_bavail * disk.f_frsize / 4096,
-        .f_files = usage.inodes + (disk.f_bavail * disk.f_frsize) / 512,
-        .f_ffree = (disk.f_bavail * disk.f_frsize) / 512,
-        .f_favail = (disk.f_bavail * disk.f_frsize) / 512,
+        .f_bfree = room / 4096,
+        .f_bavail = room / 4096,
+        .f_files = usage.inodes + room / 512,
+        .f_ffree = room / 512,
+        .f_favail = room / 512,
         .f_namemax = COMMAND_NAME_MAX,
         .f_flag = node->options.read_only ? ST_RDONLY : 0,
     };

@@ -177,7 +177,8 @@ static int get_openable(struct node *node, uint64_t ino, struct inode *inode)
     }
     /* Its last name is gone and the leader may have been told already that
      * this node does not hold it. */
-    bool gone = inode->nlink == 0 && !openfiles_has(&node->openfiles, ino);
+    bool gone = inode->nlink == 0 && !openfiles_has(&node->openfiles, ino) &&
+                !session_may_open(node, inode->orphaned);
     return gone ? ESTALE : 0;
 }
 

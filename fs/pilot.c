@@ -27,6 +27,7 @@ static int pilot_stage(void *self, struct record *record)
     if (rc == 0) {
         record->place = (struct record_place){.segment = place.segment,
                                               .position = place.position};
+        space_written(node, record->payload.size);
     }
     return rc;
 }

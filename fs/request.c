@@ -218,6 +218,10 @@ void request_command(struct request *request, struct command *command,
         request_fail(request, EIO);
         return;
     }
+    if (space_refuses(node, command)) {
+        request_fail(request, ENOSPC);
+        return;
+    }
     uint8_t body[COMMAND_BODY_MAX];
     request->is_command = true;
     request->serial = node->requests.next_serial++;

@@ -14,6 +14,11 @@ bool session_is_open(const struct node *node)
     return node->session.state == SESSION_OPEN;
 }
 
+bool session_may_open(const struct node *node, raft_index orphaned)
+{
+    return orphaned > node->session.closed_upto;
+}
+
 raft_time session_timeout_us(const struct node *node)
 {
     return (raft_time)node->config.session_timeout_ms * 1000;
@@ -129,15 +134,30 @@ static int collect_held(struct node *node, struct held *held)
     }
 }
 
-static void send_alive(struct node *node)
+/* Between the walk of a path and the open of what it led to, other nodes may
+ * replace the file, again and again. */
+static void close_older(struct node *node)
 {
+    enum { GRACE_US = 2000000 };
+    struct session_keeper *keeper = &node->session;
+    raft_time now = node_now();
+    if (now - keeper->marked_at >= GRACE_US) {
+        keeper->closed_upto = keeper->marked;
+        keeper->marked = tree_applied(node->tree);
+        keeper->marked_at = now;
+    }
+}
+
+void session_tell(struct node *node)
+{
+    close_older(node);
     static struct held held; /* the loop's */
     /* The digest knows of sessions only what was written to the tree. */
     if (apply_flush(node->apply) < 0 || collect_held(node, &held) < 0) {
         node_fault(node, "the tree cannot be used: %s", store_error_text());
         return;
     }
-    size_t size = 1 + 5 * 8 + 4 + (size_t)held.count * 8;
+    size_t size = 1 + 6 * 8 + 1 + 4 + (size_t)held.count * 8;
     uint8_t *bytes = malloc(size);
     if (bytes == NULL) {
         abort();
@@ -145,12 +165,14 @@ static void send_alive(struct node *node)
     struct writer w = writer_init(bytes, size);
     write_u8(&w, NOTICE_ALIVE);
     write_u64(&w, node->session.id);
-    /* As if no unlink were applied yet, when we cannot name all that we hold:
-     * then none of it is reaped. */
-    write_u64(&w, held.incomplete ? 0 : tree_applied(node->tree));
+    write_u64(&w, tree_applied(node->tree));
     write_u64(&w, tree_digest(node->tree));
+    /* As if we might open all of them, when we cannot name all that we hold: then
+     * none of it is reaped. */
+    write_u64(&w, held.incomplete ? 0 : node->session.closed_upto);
     write_u64(&w, node->last_digest.index);
     write_u64(&w, node->last_digest.digest);
+    write_u8(&w, node->space.here);
     write_u32(&w, held.count);
     for (uint32_t i = 0; i < held.count; i++) {
         write_u64(&w, held.inos[i]);
@@ -167,6 +189,11 @@ void pilot_notice(void *self, node_id from, struct bytes body)
     case NOTICE_ALIVE:
         if (hull_is_leader(node->hull)) {
             session_hear(node, from, &r);
+        }
+        break;
+    case NOTICE_SPACE:
+        if (from == hull_leader(node->hull)) {
+            space_hear(node, &r);
         }
         break;
     case NOTICE_DIVERGED: {
@@ -204,7 +231,7 @@ void session_tick(struct node *node)
     if (keeper->state == SESSION_NONE && hull_leader(node->hull) != 0) {
         open_session(node);
     }
-    send_alive(node);
+    session_tell(node);
     if (hull_is_leader(node->hull)) {
         session_lead_tick(node);
     }

@@ -11,7 +11,8 @@
  *
  * The leader also
  *  - reaps orphans: inodes without a name that no live session holds, once each
- *    has reported after having applied the unlink;
+ *    has reported that it opens them no more: a program that has walked a path
+ *    before the unlink is given some seconds to open what it has found;
  *  - compares the state digests that the notices carry with its own, and tells a
  *    node that differs to leave service; where most differ, it goes itself.
  *
@@ -37,7 +38,8 @@ struct session_report { /* the leader's memory of one node */
     uint64_t session; /* by its own word */
     uint64_t watched; /* of the tree: whose silence `heard` tells */
     raft_time heard;
-    raft_index applied;
+    raft_index closed_upto; /* it opens nothing that was unlinked until then */
+    bool no_room;   /* fs/space.h */
     uint64_t *held; /* owned */
     size_t held_count;
     raft_index differs; /* where its digest was not ours; 0: nowhere */
@@ -52,6 +54,11 @@ struct session_keeper {
     raft_time opened;
     raft_time leader_heard;/* last time a leader was known */
     uint32_t opened_count;
+    /* Files that were unlinked at this index or before are not opened here any
+     * more; the leader has been told or will be. See session_may_open(). */
+    raft_index closed_upto;
+    raft_index marked; /* what it will be next, */
+    raft_time marked_at; /* noted then */
     /* leader only */
     struct session_report reports[SESSION_REPORTS_MAX];
     size_t report_count;
@@ -63,6 +70,8 @@ struct session_keeper {
 };
 
 bool session_is_open(const struct node *node);
+/* A file that was unlinked at this index, and that nobody here has open. */
+bool session_may_open(const struct node *node, raft_index orphaned);
 /* Every second, and when the role or the leader changes. */
 void session_tick(struct node *node);
 /* The log refused us: the session has ended. */

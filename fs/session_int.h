@@ -10,8 +10,11 @@
 #include "fs/session.h"
 #include "raft/wire/cursor.h"
 
-enum notice_kind { NOTICE_ALIVE = 1, NOTICE_DIVERGED = 2 };
+enum notice_kind { NOTICE_ALIVE = 1, NOTICE_DIVERGED = 2, NOTICE_SPACE = 3 };
 
+/* To the leader, which hears it every second anyhow: that this node is alive,
+ * what it holds, how its disk is. */
+void session_tell(struct node *node);
 raft_time session_timeout_us(const struct node *node);
 /* Submits a command that a node gives for itself, outside any session. 0 or -1:
  * the hull is full. */

@@ -142,8 +142,10 @@ void session_hear(struct node *node, node_id from, struct reader *r)
     uint64_t session = read_u64(r);
     raft_index applied = read_u64(r);
     uint64_t digest = read_u64(r);
+    raft_index closed_upto = read_u64(r);
     raft_index point_index = read_u64(r);
     uint64_t point_digest = read_u64(r);
+    bool no_room = read_u8(r) != 0;
     uint32_t count = read_u32(r);
     struct bytes held = read_bytes(r, (size_t)count * 8);
     if (!reader_done(r) || count > SESSION_HELD_MAX) {
@@ -158,7 +160,9 @@ void session_hear(struct node *node, node_id from, struct reader *r)
     }
     report->session = session;
     report->heard = node_now();
-    report->applied = applied;
+    report->closed_upto = closed_upto;
+    bool room_changed = report->no_room != no_room;
+    report->no_room = no_room;
     report->held = realloc(report->held, count == 0 ? 1 : (size_t)count * 8);
     if (report->held == NULL) {
         abort();
@@ -167,6 +171,9 @@ void session_hear(struct node *node, node_id from, struct reader *r)
     struct reader inos = reader_init(held);
     for (uint32_t i = 0; i < count; i++) {
         report->held[i] = read_u64(&inos);
+    }
+    if (room_changed) {
+        space_lead(node);
     }
     compare_digest(node, report, applied, digest);
     compare_digest(node, report, point_index, point_digest);
@@ -229,8 +236,8 @@ static bool is_held(const struct session_report *report, uint64_t ino)
     return false;
 }
 
-/* An orphan may go when every live session has said, after having applied the
- * unlink, that it does not hold it. */
+/* An orphan may go when every live session has said that it neither holds it nor
+ * will open it. */
 static bool may_reap(struct node *node, const struct inode *orphan,
                      const struct apply_session *sessions, size_t count)
 {
@@ -238,7 +245,7 @@ static bool may_reap(struct node *node, const struct inode *orphan,
         const struct session_report *report =
             report_of(&node->session, sessions[i].node);
         if (report == NULL || report->session != sessions[i].id ||
-            report->applied < orphan->orphaned ||
+            report->closed_upto < orphan->orphaned ||
             is_held(report, orphan->ino)) {
             return false;
         }
@@ -287,6 +294,7 @@ void session_lead_tick(struct node *node)
 {
     end_silent_sessions(node);
     judge_differing(node);
+    space_lead(node);
     if (reap_orphans(node) < 0) {
         node_fault(node, "orphans cannot be listed: %s", store_error_text());
     }

@@ -273,6 +273,7 @@ json_t *status_json(struct node *node)
     char text[256];
     hull_get_status(node->hull, node_now(), &hull);
     const char *why = node_why_not_writable(node, text);
+    why = why != NULL ? why : space_why_short(node);
     json_object_set_new(out, "name", json_string(node->config.name));
     json_object_set_new(out, "id", hex(node->self));
     json_object_set_new(out, "cluster", json_string(node->config.cluster));
