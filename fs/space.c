@@ -131,8 +131,9 @@ void space_lead(struct node *node)
     }
     node->space.elsewhere = is_any_short;
     node->space.told = node_now();
-    for (uint32_t i = 0; i < node->config.node_count; i++) {
-        node_id to = node->config.nodes[i].id;
+    const struct raft_members *members = &node->members.members;
+    for (uint32_t i = 0; i < members->count; i++) {
+        node_id to = members->list[i].id;
         if (to == node->self) {
             continue;
         }
