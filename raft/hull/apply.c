@@ -82,6 +82,18 @@ static raft_index max(raft_index a, raft_index b)
     return a > b ? a : b;
 }
 
+/* The last index that may go when all members have `all`. */
+static raft_index compact_had(const struct hull *hull, raft_index all)
+{
+    if (all < hull->compacted + COMPACT_LEAST) {
+        return 0; /* not worth the look */
+    }
+    uint64_t trailing = hull->options.log_trailing;
+    uint64_t least = trailing < TRAILING_LEAST ? trailing : TRAILING_LEAST;
+    raft_index large = raft_keeping(hull->raft, TRAILING_LEAST_BYTES);
+    return min(max(behind(all, least), large), all);
+}
+
 /* What all members have may go, but for the last few. For those who are behind
  * more is kept, but not without end: then they need a snapshot. */
 static raft_index compact_goal(const struct hull *hull)
@@ -89,8 +101,8 @@ static raft_index compact_goal(const struct hull *hull)
     struct raft_status status;
     raft_get_status(hull->raft, hull->now, &status);
     uint64_t trailing = hull->options.log_trailing;
-    uint64_t least = trailing < TRAILING_LEAST ? trailing : TRAILING_LEAST;
-    raft_index had = behind(min(status.trim, hull->tree_durable), least);
+    raft_index had =
+        compact_had(hull, min(status.trim, hull->tree_durable));
     raft_index old = behind(hull->tree_durable, trailing);
     raft_index large =
         raft_keeping(hull->raft, hull->options.log_trailing_bytes);

@@ -39,6 +39,8 @@ enum {
     COMPACT_LEAST = 64,   /* fewer are not worth a transaction */
     TRAILING_LEAST = 4096,/* records kept although all members have them: a
                            * peer whose news is late needs no snapshot */
+    TRAILING_LEAST_BYTES = 16 * 1024 * 1024, /* and no more of them: they hold
+                           * the bytes of files that are gone */
     NOTICES_MAX = 256,    /* queued in one turn of the loop */
     BOUNCES_MAX = 3,      /* two confused nodes must not play ping-pong */
     ROUNDS_MAX = 64,      /* read index rounds without an answer */

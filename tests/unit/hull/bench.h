@@ -6,7 +6,7 @@
 
 #include "tests/unit/hull/cmocka_all.h"
 
-enum { SELF = 1, OTHER = 2, THIRD = 3, LOG_MAX = 64, SENT_MAX = 256 };
+enum { SELF = 1, OTHER = 2, THIRD = 3, LOG_MAX = 128, SENT_MAX = 256 };
 
 struct caller { /* a context */
     int completed;

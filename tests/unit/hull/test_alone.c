@@ -39,6 +39,33 @@ static void what_comes_during_a_sync_rides_on_the_next(void **state)
     bench_close(&b);
 }
 
+static void large_records_that_all_have_do_not_stay_in_the_log(void **state)
+{
+    (void)state;
+    static const char large[256 * 1024];
+    struct bench b;
+    struct hull_status status;
+    lead_alone(&b);
+    while (b.log_count < LOG_MAX) {
+        struct caller caller = {0};
+        struct record *record =
+            record_new(RECORD_COMMAND, (struct bytes){"body", 4},
+                       (struct bytes){large, sizeof large});
+        record->session = 7;
+        record->serial = b.log_count;
+        record->origin = SELF;
+        assert_int_equal(
+            hull_submit(b.hull, b.now, record, b.now + 9000000, &caller), 0);
+        hull_flush(b.hull, b.now);
+        synced(&b, 0);
+        expect(&caller, HULL_DONE);
+    }
+    hull_tree_durable(b.hull, b.now, b.applied);
+    hull_get_status(b.hull, b.now, &status);
+    assert_in_range(status.raft.first, LOG_MAX - 66, LOG_MAX - 60);
+    bench_close(&b);
+}
+
 static void time_stamps_grow_though_the_clock_stands(void **state)
 {
     (void)state;
@@ -170,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_is_done_when_its_record_is_synced),
         cmocka_unit_test(what_comes_during_a_sync_rides_on_the_next),
+        cmocka_unit_test(large_records_that_all_have_do_not_stay_in_the_log),
         cmocka_unit_test(time_stamps_grow_though_the_clock_stands),
         cmocka_unit_test(a_failed_write_takes_the_node_out_of_service),
         cmocka_unit_test(a_failed_sync_takes_the_node_out_of_service),
