@@ -87,9 +87,9 @@ CASE(empty)
     closedir(dir);
 }
 
-CASE(four_hundred)
+CASE(two_hundred)
 {
-    enum { COUNT = 400 };
+    enum { COUNT = 200 };
     static int seen[COUNT];
     memset(seen, 0, sizeof seen);
     must(0, p_mkdir("d", 0755));
@@ -140,7 +140,7 @@ CASE(tell_and_seek)
  * once. */
 CASE(changes_while_it_is_read)
 {
-    enum { COUNT = 400 };
+    enum { COUNT = 200 };
     static int seen[COUNT];
     char name[64];
     memset(seen, 0, sizeof seen);
@@ -160,7 +160,7 @@ CASE(changes_while_it_is_read)
         snprintf(name, sizeof name, "d/%d", i);
         must(0, p_unlink(name));
     }
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "d/new%d", i);
         must(0, p_create(name, 0644));
     }
@@ -178,7 +178,7 @@ CASE(changes_while_it_is_read)
 
 CASE(renamed_while_it_is_read)
 {
-    enum { COUNT = 150 };
+    enum { COUNT = 80 };
     int found = 0;
     must(0, p_mkdir("d", 0755));
     make_numbered("d", COUNT);
@@ -201,7 +201,7 @@ CASE(renamed_while_it_is_read)
 /* A name that gets another file is there throughout. */
 CASE(replaced_while_it_is_read)
 {
-    enum { COUNT = 150 };
+    enum { COUNT = 80 };
     static int seen[COUNT];
     char name[64];
     memset(seen, 0, sizeof seen);
@@ -228,7 +228,7 @@ CASE(replaced_while_it_is_read)
 
 CASE(removed_while_it_is_read)
 {
-    enum { COUNT = 150 };
+    enum { COUNT = 80 };
     int removed = 0;
     must(0, p_mkdir("d", 0755));
     make_numbered("d", COUNT);
@@ -272,7 +272,7 @@ CASE(names_of_255_bytes)
 {
     int long_ones = 0;
     must(0, p_mkdir("d", 0755));
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 30; i++) {
         char name[300];
         snprintf(name, sizeof name, "d/%.253s%02d", long_name(253), i);
         must(0, p_create(name, 0644));
@@ -283,7 +283,7 @@ CASE(names_of_255_bytes)
     while ((entry = readdir(dir)) != NULL) {
         long_ones += strlen(entry->d_name) == 255;
     }
-    eq(50, long_ones);
+    eq(30, long_ones);
     closedir(dir);
 }
 
