@@ -230,6 +230,15 @@ static void on_alarm(int number)
     _exit(1);
 }
 
+static void run_to_the_end(const struct posix_case *one)
+{
+    alarm(CASE_SECONDS);
+    if (setjmp(end_of_case) == 0) {
+        one->run();
+    }
+    alarm(0);
+}
+
 static void run_case(struct posix_case *one, int number, bool spread)
 {
     if (one->needs_root && geteuid() != 0) {
@@ -243,14 +252,10 @@ static void run_case(struct posix_case *one, int number, bool spread)
     noted_text[0] = '\0';
     umask(0);
     place_case(number);
-    alarm(CASE_SECONDS);
-    if (setjmp(end_of_case) == 0) {
-        one->run();
-    }
+    run_to_the_end(one);
     as_root();
     noted_text[0] = '\0';
     place_case_end();
-    alarm(0);
     sums.cases++;
     if (known && tally->failed > 0) {
         sums.known++;
