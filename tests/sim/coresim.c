@@ -689,7 +689,8 @@ static void check_end(struct world *w)
     if (leaders != 1) {
         fail(w, 0, "liveness: not one leader");
     }
-    if (t->committed_count < w->committed_at_heal + 10) {
+    /* Where most nodes are no members, few clients ask one that leads. */
+    if (t->committed_count < w->committed_at_heal + (w->churn ? 3 : 10)) {
         fail(w, 0, "liveness: nothing committed lately");
     }
     for (size_t i = 0; i < w->read_count; i++) {
