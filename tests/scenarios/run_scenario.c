@@ -516,6 +516,8 @@ static bool world_command(struct stage *s, const struct words *w)
         s->net.members.min_voters = (uint32_t)number(w, 1);
     } else if (strcmp(verb, "lease") == 0) {
         s->net.options.lease_us = (uint32_t)number(w, 1) * 1000;
+    } else if (strcmp(verb, "leases") == 0) {
+        s->net.options.lease_ask = strcmp(w->list[1], "on") == 0;
     } else if (strcmp(verb, "batch") == 0) {
         s->net.options.append_records_max = (uint32_t)number(w, 1);
     } else if (strcmp(verb, "log") == 0) {
