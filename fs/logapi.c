@@ -244,9 +244,7 @@ int logapi_boot(struct node *node, const struct log_head *head)
     options.raft.heartbeat_us = node->config.heartbeat_ms * 1000;
     options.raft.election_us = node->config.election_ms * 1000;
     options.raft.lease_us = node->config.lease_ms * 1000;
-    /* Writers pay for it; without a mount nobody here would read. */
-    options.raft.lease_ask = node->options.reads == READS_LEASE &&
-                             node->options.mountpoint != NULL;
+    options.raft.lease_ask = node->options.reads == READS_LEASE;
     node->hull = hull_new(&options, &boot, time_ns, &node->pilot,
                           &node->log_api);
 out:

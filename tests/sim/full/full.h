@@ -56,6 +56,7 @@ struct params {
     uint64_t think_us;
     uint64_t fault_us; /* between two faults */
     uint32_t lag_us;   /* of a busy loop */
+    bool leases;       /* mounted with reads=lease */
     uint32_t big_ppm;  /* payloads that go to segments */
     uint32_t checkpoint_bytes, merge_extents;
     uint32_t append_bytes_max, window_appends, cache_bytes, log_trailing;

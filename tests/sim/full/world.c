@@ -254,7 +254,9 @@ void node_stop_cleanly(struct sim_node *sim)
 void node_start(struct sim_node *sim)
 {
     char why[512] = "";
-    struct daemon_options options = {.datadir = sim->directory};
+    struct daemon_options options = {
+        .datadir = sim->directory,
+        .reads = world.params.leases ? READS_LEASE : READS_INDEX};
     here = sim;
     sim->life++;
     sim->restart_at = UINT64_MAX;
@@ -464,6 +466,7 @@ void params_draw(struct rng *rng)
         .sync_us = PICK(rng, 100, 1000, 5000, 20000),
         .stall_ppm = (uint32_t)PICK(rng, 0, 2000, 20000),
         .think_us = PICK(rng, 300, 2000, 10000),
+        .leases = PICK(rng, 0, 1) == 1,
         .fault_us = PICK(rng, 60000, 200000, 500000, 2000000),
         .lag_us = (uint32_t)PICK(rng, 1, 100, 3000),
         .big_ppm = (uint32_t)PICK(rng, 0, 100000, 600000),
