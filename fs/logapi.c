@@ -238,6 +238,9 @@ int logapi_boot(struct node *node, const struct log_head *head)
     }
     struct hull_options options;
     hull_options_default(&options);
+    options.log_trailing = node->config.log_trailing;
+    options.log_trailing_bytes =
+        (uint64_t)node->config.log_trailing_mb * 1024 * 1024;
     options.raft.self = node->self;
     options.raft.boot = node->boot;
     options.raft.seed = node->boot;

@@ -202,6 +202,24 @@ static void follow_move(struct node *node)
     }
 }
 
+int members_of_tree(struct node *node, struct raft_config *out)
+{
+    struct blob body = BLOB_EMPTY;
+    int rc = tree_config_get(node->tree, &out->index, &body);
+    if (rc == 1) {
+        rc = members_decode((struct bytes){body.data, body.size},
+                            &out->members) < 0
+                 ? store_fail(STORE_CORRUPT, "the snapshot's configuration "
+                                             "cannot be decoded")
+                 : 0;
+    } else if (rc == 0) {
+        out->index = 0;
+        rc = keep_in_tree(node, &node->members_committed.members);
+    }
+    blob_release(&body);
+    return rc;
+}
+
 /* --- while it runs --- */
 
 void members_changed(void *self, const struct raft_config *latest,

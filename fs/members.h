@@ -35,6 +35,9 @@ struct member_requests {
 /* Fills members and configs of boot; *configs is the caller's to free. */
 int members_boot(struct node *node, const struct log_head *head,
                  struct raft_boot *boot, struct raft_config **configs);
+/* The committed configuration of a tree that came as a snapshot; index 0: it has
+ * none, and ours was put into it. */
+int members_of_tree(struct node *node, struct raft_config *out);
 /* The pilot's. */
 void members_changed(void *self, const struct raft_config *latest,
                      const struct raft_config *committed);

@@ -2,7 +2,9 @@
 
 #include "fs/control.h"
 #include "fs/log.h"
+#include "fs/snapshot.h"
 #include "store/error.h"
+#include "store/image.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -166,6 +168,7 @@ static void on_second(uv_timer_t *timer)
     struct node *node = timer->data;
     space_tick(node);
     session_tick(node);
+    snapshots_tick(node->snapshots);
     ask_leader(node);
     members_tick(node);
     node_tell_ready(node);
@@ -248,20 +251,67 @@ static const char *path_in(const struct node *node, const char *name,
     return path;
 }
 
+int node_start_reclaim(struct node *node)
+{
+    struct reclaim_options options;
+    reclaim_options_default(&options);
+    return reclaim_start(node->options.datadir, node->segments, node->log,
+                         node->tree, &options, on_background_wake, node,
+                         &node->reclaim);
+}
+
+static int open_log(struct node *node, struct log_head *head)
+{
+    char path[4096];
+    return raftlog_open(path_in(node, "log.db", path), node->segments,
+                        &node->log, head);
+}
+
+/* A tree that came as a snapshot, just before the end: the log is to begin
+ * behind it. */
+static int finish_install(struct node *node, struct log_head *head)
+{
+    int rc = image_installed(node->tree);
+    if (rc <= 0) {
+        return rc;
+    }
+    uint64_t applied = tree_applied(node->tree);
+    if (head->base_index < applied) {
+        rc = raftlog_reset(node->log, applied, tree_applied_term(node->tree),
+                           applied + 1, node->pilot.wall_ns(node));
+        raftlog_close(node->log);
+        node->log = NULL;
+        free(head->terms);
+        free(head->sizes);
+        *head = (struct log_head){0};
+        rc = rc < 0 ? rc : open_log(node, head);
+    }
+    if (rc >= 0) {
+        rc = image_installed_done(node->tree);
+    }
+    return rc < 0 ? rc : tree_commit(node->tree);
+}
+
 static int open_store(struct node *node, struct log_head *head)
 {
     char path[4096];
     int rc = segments_open(path_in(node, "segments", path), &node->segments);
-    if (rc == 0) {
-        rc = raftlog_open(path_in(node, "log.db", path), node->segments,
-                          &node->log, head);
+    if (rc == 0) { /* the node is ours now */
+        rc = image_settle(node->options.datadir);
+        rc = rc < 0 ? rc : 0;
     }
     if (rc == 0) {
-        rc = raftlog_extend(node->log, LOG_WAL_BYTES);
+        rc = open_log(node, head);
     }
     if (rc == 0) {
         rc = tree_open(path_in(node, "tree.db", path), node->segments,
                        &node->tree);
+    }
+    if (rc == 0) {
+        rc = finish_install(node, head);
+    }
+    if (rc == 0) {
+        rc = raftlog_extend(node->log, LOG_WAL_BYTES);
     }
     if (rc == 0) {
         rc = segment_writer_open(node->segments, &node->staging);
@@ -273,11 +323,8 @@ static int open_store(struct node *node, struct log_head *head)
         rc = syncer_start(on_log_synced, node, &node->syncer);
     }
     if (rc == 0) {
-        struct reclaim_options options;
-        reclaim_options_default(&options);
-        rc = reclaim_start(node->options.datadir, node->segments, node->log,
-                           node->tree, &options, on_background_wake, node,
-                           &node->reclaim);
+        snapshots_hold_leftover(node->snapshots);
+        rc = node_start_reclaim(node);
     }
     return rc;
 }
@@ -417,6 +464,7 @@ int node_open(struct node *node, const struct daemon_options *options,
         return rc;
     }
     init_handles(node);
+    node->snapshots = snapshots_new(node);
     pilot_fill(node);
     logapi_fill(node);
     rc = open_store(node, &head);
@@ -520,6 +568,11 @@ static void stop_threads(struct node *node)
 
 static void close_store(struct node *node)
 {
+    if (node->snapshots != NULL) {
+        snapshots_release(node->snapshots);
+        snapshots_free(node->snapshots);
+        node->snapshots = NULL;
+    }
     if (node->apply != NULL) {
         if (!node->faulted && node_commit_tree(node) < 0) {
             log_event(LOG_ERROR, "tree cannot be written", "why=\"%s\"",
@@ -547,7 +600,8 @@ void node_close(struct node *node)
     if (node->loop_open) {
         stop_handles(node);
     }
-    while (node->reads_under_way > 0) {
+    while (node->reads_under_way > 0 ||
+           (node->snapshots != NULL && snapshots_stop(node->snapshots))) {
         uv_run(&node->loop, UV_RUN_ONCE);
     }
     requests_stop(node);

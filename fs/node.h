@@ -38,6 +38,7 @@
 #include <uv.h>
 
 struct control;
+struct snapshots;
 
 enum {
     COMMIT_RECORDS = 1024, /* applied, then the tree's transaction ends, */
@@ -95,6 +96,7 @@ struct node {
     struct tree *tree;
     struct reclaim *reclaim;
     struct syncer *syncer;
+    struct snapshots *snapshots; /* owned */
     uint64_t tree_durable;
     uint64_t committed; /* applied index of the tree's last commit */
 
@@ -175,6 +177,8 @@ void node_close(struct node *node);
 void node_tell_ready(struct node *node);
 /* Runs requests_tick() every 100 ms until nobody needs it. */
 void node_want_tick(struct node *node);
+/* tree and segments are open. */
+int node_start_reclaim(struct node *node);
 /* Ends the tree's transaction. */
 int node_commit_tree(struct node *node);
 /* Takes the node out of service: the disk or the tree cannot be trusted. */

@@ -3,6 +3,7 @@
 
 #include "fs/footprint.h"
 #include "fs/log.h"
+#include "fs/snapshot.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -204,19 +205,6 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
     node_role_changed(node);
 }
 
-static void pilot_bulk(void *self, node_id from, struct bytes body)
-{
-    (void)self;
-    (void)from;
-    (void)body;
-}
-
-static void pilot_snapshot_wanted(void *self, node_id leader)
-{
-    (void)self;
-    (void)leader;
-}
-
 static void pilot_note(void *self, const struct hull_note *note)
 {
     struct node *node = self;
@@ -247,8 +235,8 @@ void pilot_fill(struct node *node)
         .footprint = pilot_footprint,
         .send = pilot_send,
         .notice = pilot_notice,
-        .bulk = pilot_bulk,
-        .snapshot_wanted = pilot_snapshot_wanted,
+        .bulk = snapshot_bulk,
+        .snapshot_wanted = snapshot_wanted,
         .role = pilot_role,
         .members = members_changed,
         .changed = members_answered,

@@ -353,6 +353,33 @@ void requests_granted(struct node *node, const struct apply_change *change)
     }
 }
 
+static bool is_granted(struct node *node, const struct request *request)
+{
+    struct tree_locks locks = {0};
+    bool granted = false;
+    if (tree_locks_of_inode(node->tree, request->ino, &locks) == 0) {
+        for (size_t i = 0; i < locks.count; i++) {
+            const struct tree_lock *lock = &locks.rows[i];
+            granted = granted || (lock->session == request->session &&
+                                  lock->serial == request->serial &&
+                                  !lock->waits);
+        }
+    }
+    tree_locks_release(&locks);
+    return granted;
+}
+
+void requests_look_again(struct node *node)
+{
+    struct request *next;
+    for (struct request *r = node->requests.first; r != NULL; r = next) {
+        next = r->next;
+        if (r->state == REQUEST_WAITING_LOCK && is_granted(node, r)) {
+            succeed(r, NULL);
+        }
+    }
+}
+
 void requests_locks_lost(struct node *node)
 {
     struct request *next;

@@ -120,6 +120,8 @@ struct request *requests_find_lock(struct node *node, uint64_t session,
 void requests_granted(struct node *node, const struct apply_change *change);
 void request_complete(struct request *request, enum hull_outcome outcome,
                       const struct hull_result *result);
+/* The tree is a snapshot's: locks may have been granted in it. */
+void requests_look_again(struct node *node);
 /* The session has ended, or a new one is open: what waits for a lock of the old
  * one waits in vain. */
 void requests_locks_lost(struct node *node);

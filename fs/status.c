@@ -3,6 +3,7 @@
 #include "fs/node.h"
 
 #include "fs/log.h"
+#include "fs/snapshot.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -203,6 +204,7 @@ static json_t *counters_json(struct node *node, const struct hull_status *hull)
     set_number(out, "extents_merged", reclaim.extents_merged);
     set_number(out, "segments_removed", reclaim.segments_removed);
     set_number(out, "bytes_reclaimed", reclaim.bytes_reclaimed);
+    snapshot_counters(node, out);
     return out;
 }
 
@@ -297,6 +299,7 @@ json_t *status_json(struct node *node)
     set_number(waiting, "reads", hull.reads_waiting);
     set_number(waiting, "requests", node->requests.count);
     json_object_set_new(out, "waiting", waiting);
+    json_object_set_new(out, "snapshot", snapshot_json(node));
     json_object_set_new(out, "counters", counters_json(node, &hull));
     return out;
 }

@@ -93,7 +93,7 @@ image_export_header(const struct image_export *export);
 /* False: who asks has something newer; another view is needed. */
 bool image_export_can(const struct image_export *export,
                       const struct image_ask *ask);
-/* The answer, in *out. */
+/* The answer, in *out. 1: it is the last one. */
 int image_export_chunk(struct image_export *export,
                        const struct image_ask *ask, struct blob *out);
 
@@ -129,8 +129,14 @@ void image_import_progress(const struct image_import *import,
                            struct image_progress *out);
 
 /* --- install --- */
-/* Nobody has tree.db open. Puts tree.ready.db in its place, if there is one (1),
- * and removes what an exporter left. */
+/* Nobody has tree.db open. Puts tree.ready.db in its place, if there is one and
+ * it is newer (1), and removes what an exporter left. */
 int image_settle(const char *datadir);
+
+/* The tree came as an image, and the log may not know yet: it is to begin behind
+ * the tree's applied index, and then image_installed_done(). 1 so, 0 not. */
+struct tree;
+int image_installed(struct tree *tree);
+int image_installed_done(struct tree *tree);
 
 #endif

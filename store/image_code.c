@@ -369,6 +369,7 @@ static void read_body(struct image_reader *r, struct image_item *out)
     case ITEM_DATA:
         read_data(r, out);
         break;
+    case ITEM_CONFIG:
     case ITEM_SESSION:
         out->ino = image_read(r, 8);
         out->bytes = read_rest(r);

@@ -232,11 +232,30 @@ static bool put_session_after(void *arg, uint64_t session, struct view row)
                                       !is_full(skip->out));
 }
 
+/* What stood in a file is each node's own. */
+static int put_config(struct image_export *export, struct blob *out)
+{
+    struct blob body = BLOB_EMPTY;
+    uint64_t index = 0;
+    int rc = tree_config_get(export->tree, &index, &body);
+    if (rc == 1 && index > 0) {
+        size_t begun = image_item_begin(out, ITEM_CONFIG);
+        image_write(out, index, 8);
+        image_write_view(out, (struct view){body.data, body.size});
+        image_item_end(out, begun);
+    }
+    blob_release(&body);
+    return rc < 0 ? rc : 0;
+}
+
 static int fill_sessions(struct image_export *export,
                          struct image_cursor *cursor, struct blob *out)
 {
     struct skip skip = {.out = out, .skip = cursor->key};
-    int rc = tree_session_each(export->tree, put_session_after, &skip);
+    int rc = cursor->key == 0 ? put_config(export, out) : 0;
+    if (rc == 0) {
+        rc = tree_session_each(export->tree, put_session_after, &skip);
+    }
     cursor->key = skip.at > cursor->key ? skip.at : cursor->key;
     if (rc == 0 && !is_full(out)) {
         cursor->part = 1;
@@ -326,5 +345,5 @@ int image_export_chunk(struct image_export *export,
         return rc;
     }
     image_chunk_seal(out, &chunk);
-    return 0;
+    return chunk.next.phase == IMAGE_END;
 }

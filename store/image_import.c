@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 /* The table `import` has one row: where to go on, committed with what has been
- * taken. It goes before the tree is installed. */
+ * taken. In the finished tree the table `installed` takes its place, until the
+ * log begins behind the tree: see image_installed(). */
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS import(id INTEGER PRIMARY KEY, ask BLOB);"
+    "DROP TABLE IF EXISTS installed;"
     "DELETE FROM results;";
 
 static const struct image_ask first_ask = {
@@ -495,7 +497,8 @@ static int fold_wal(struct image_import *import)
     sqlite3_finalize(import->save);
     sqlite3_finalize(import->between);
     import->save = import->between = NULL;
-    int rc = db_exec(db, "DROP TABLE import");
+    int rc = db_exec(db, "DROP TABLE import;"
+                         "CREATE TABLE installed(id INTEGER PRIMARY KEY)");
     if (rc == 0) {
         rc = leave_wal_mode(db);
     }

@@ -1,6 +1,7 @@
 #include "store/image_int.h"
 
 #include "store/error.h"
+#include "store/inspect.h"
 #include "store/io.h"
 
 #include <errno.h>
@@ -137,8 +138,22 @@ static int put_in_place(const char *datadir, const char *ready)
     return rc < 0 ? rc : store_sync_directory(datadir);
 }
 
+/* -1: there is none, or it cannot be read. */
+static int64_t applied_of(const char *path)
+{
+    struct inspect_results look;
+    uint64_t applied = 0;
+    if (access(path, F_OK) < 0 || inspect_results_open(path, &look) < 0) {
+        return -1;
+    }
+    int rc = inspect_results_applied(&look, &applied);
+    inspect_results_close(&look);
+    return rc < 0 ? -1 : (int64_t)applied;
+}
+
 int image_settle(const char *datadir)
 {
+    char tree[4096];
     char path[4096];
     image_path(datadir, "tree.view.db", path);
     int rc = image_unlink(path);
@@ -146,8 +161,31 @@ int image_settle(const char *datadir)
     if (rc < 0 || access(path, F_OK) < 0) {
         return rc;
     }
+    image_path(datadir, "tree.db", tree);
+    if (applied_of(path) <= applied_of(tree)) {
+        return image_unlink(path); /* the log was faster */
+    }
     /* Complete and durable since it has that name. From here on the old tree is
      * of no use any more. */
     rc = put_in_place(datadir, path);
     return rc < 0 ? rc : 1;
+}
+
+int image_installed(struct tree *tree)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = db_prepare(&tree->db,
+                        "SELECT 1 FROM sqlite_master WHERE name='installed'",
+                        &statement);
+    if (rc == 0) {
+        rc = db_row(&tree->db, statement, "look whether it is new");
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int image_installed_done(struct tree *tree)
+{
+    int rc = tree_begin(tree);
+    return rc < 0 ? rc : db_exec(&tree->db, "DROP TABLE IF EXISTS installed");
 }

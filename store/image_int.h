@@ -39,6 +39,7 @@ enum image_item_type {
     ITEM_XATTR,    /* ino, name, value */
     ITEM_NAMES,    /* ino, then names */
     ITEM_DATA,     /* ino, offset, bytes */
+    ITEM_CONFIG, /* index of its record, body */
     ITEM_SESSION,
     ITEM_LOCK,
     ITEM_END,
@@ -46,13 +47,14 @@ enum image_item_type {
 };
 struct image_item {
     enum image_item_type type;
-    uint64_t ino;  /* KEEP: the first; SESSION: its id */
+    uint64_t ino;  /* KEEP: the first; SESSION: its id;
+                    * CONFIG: the index */
     uint32_t count; /* KEEP */
     struct inode inode;    /* INODE */
     struct tree_lock lock; /* LOCK */
     uint64_t offset;       /* DATA */
     struct view name;      /* XATTR */
-    struct view bytes; /* target, value, numbers, names, data, session's row */
+    struct view bytes; /* target, value, numbers, names, data, body, row */
 };
 size_t image_item_begin(struct blob *out, enum image_item_type type);
 void image_item_end(struct blob *out, size_t begun);

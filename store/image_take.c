@@ -264,6 +264,7 @@ int image_take(struct image_import *import, const struct image_item *item)
         return take_names(import, item);
     case ITEM_DATA:
         return take_data(import, item);
+    case ITEM_CONFIG:
     case ITEM_SESSION:
     case ITEM_LOCK:
     case ITEM_END:
@@ -272,7 +273,9 @@ int image_take(struct image_import *import, const struct image_item *item)
         return refuse(item, "has no such part");
     }
     int rc = end_units(import);
-    if (rc == 0 && item->type == ITEM_SESSION) {
+    if (rc == 0 && item->type == ITEM_CONFIG) {
+        rc = tree_config_put(tree, item->ino, item->bytes);
+    } else if (rc == 0 && item->type == ITEM_SESSION) {
         rc = tree_session_put(tree, item->ino, item->bytes);
     } else if (rc == 0 && item->type == ITEM_LOCK) {
         rc = take_lock(import, item);

@@ -207,10 +207,28 @@ int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote)
     if (rc == 0) {
         rc = raftlog_set_meta(log, "vote", vote);
     }
+    bool joins = vote != 0 && log->meta.standing == LOG_NEW;
+    if (rc == 0 && joins) {
+        rc = raftlog_set_meta(log, "standing", LOG_MEMBER);
+    }
     rc = commit_with_mark(log, rc);
     if (rc == 0) {
         log->meta.term = term;
         log->meta.vote = vote;
+        log->meta.standing = joins ? LOG_MEMBER : log->meta.standing;
+    }
+    return rc;
+}
+
+int raftlog_save_standing(struct raftlog *log, enum log_standing standing)
+{
+    int rc = begin(log);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = commit_with_mark(log, raftlog_set_meta(log, "standing", standing));
+    if (rc == 0) {
+        log->meta.standing = standing;
     }
     return rc;
 }

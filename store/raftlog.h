@@ -29,10 +29,18 @@ struct log_row {
     uint32_t payload_size; /* in the segment */
 };
 
+/* Whether this log knows all that the node ever promised. */
+enum log_standing {
+    LOG_NEW,       /* it is new, and the node may be, too */
+    LOG_MEMBER,    /* it does: the node has voted, or caught up */
+    LOG_REJOINING, /* it does not */
+};
+
 struct log_head { /* what is needed to start */
     uint64_t cluster_id, node;
     uint64_t term, vote;
     uint64_t base_index, base_term; /* before the first record kept */
+    enum log_standing standing;
     uint64_t durable_mark;          /* some index that is certainly durable */
     size_t count;
     uint64_t *terms; /* owned by the caller: free() */
@@ -58,7 +66,9 @@ int raftlog_append(struct raftlog *log, const struct log_row *rows,
                    size_t count);
 /* Moves rows from `from` on to quarantine (the newest 1000 are kept there). */
 int raftlog_truncate(struct raftlog *log, uint64_t from, uint64_t now_ns);
+/* A vote makes a member of a new log. */
 int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote);
+int raftlog_save_standing(struct raftlog *log, enum log_standing standing);
 /* *row's bytes are valid until the next call. STORE_NOT_FOUND. The row's
  * checksum is verified: STORE_CORRUPT. */
 int raftlog_read(struct raftlog *log, uint64_t index, struct log_row *row);

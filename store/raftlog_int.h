@@ -12,7 +12,7 @@
 #include "store/raftlog.h"
 
 enum {
-    RAFTLOG_VERSION = 1,
+    RAFTLOG_VERSION = 2,
     RAFTLOG_APPLICATION_ID = 0x52464c47, /* "RFLG", for file(1) */
     RAFTLOG_QUARANTINE_MAX = 1000,
     /* Rows whose checksums open verifies even when they are surely durable:
@@ -46,7 +46,7 @@ struct place_uses {
 /* What the table meta says. */
 struct raftlog_meta {
     uint64_t version, cluster_id, node, term, vote, base_index, base_term,
-        durable;
+        durable, standing;
 };
 
 struct raftlog {

@@ -82,6 +82,7 @@ static const struct {
     {"base_index", offsetof(struct raftlog_meta, base_index)},
     {"base_term", offsetof(struct raftlog_meta, base_term)},
     {"durable", offsetof(struct raftlog_meta, durable)},
+    {"standing", offsetof(struct raftlog_meta, standing)},
 };
 
 static uint64_t *meta_field(struct raftlog_meta *meta, size_t i)

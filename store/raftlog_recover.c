@@ -221,5 +221,6 @@ int raftlog_recover(struct raftlog *log, struct segments *segments,
     head->vote = log->meta.vote;
     head->base_index = log->meta.base_index;
     head->base_term = log->meta.base_term;
+    head->standing = (enum log_standing)log->meta.standing;
     return 0;
 }

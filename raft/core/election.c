@@ -93,10 +93,17 @@ static void ask_voters(struct raft *r, enum raft_message_type type,
     }
 }
 
+/* Nobody has a record yet, as far as we know: not our log, nor theirs. */
+static bool may_found(const struct raft *r, raft_index last)
+{
+    return r->may_found && tail_last_index(&r->tail) == 0 && last == 0;
+}
+
 /* The questions wait for the disk: a candidate that forgot its term could ask
  * again in the same one with a shorter log, and old grants would count. */
 static void become_candidate(struct raft *r, bool transfer)
 {
+    r->newcomer = false; /* if it was, it is one of the founders */
     new_term(r, r->term + 1, r->options.self);
     raft_set_role(r, RAFT_CANDIDATE, 0);
     clear_votes(r);
@@ -125,9 +132,14 @@ static void become_leader(struct raft *r)
     leader_start(r);
 }
 
+static bool may_run(const struct raft *r)
+{
+    return config_may_run(r) && (!r->newcomer || may_found(r, 0));
+}
+
 void election_timeout(struct raft *r)
 {
-    if (config_may_run(r)) {
+    if (may_run(r)) {
         become_precandidate(r);
     } else {
         become_follower(r, r->term, 0); /* whoever led is not heard */
@@ -136,7 +148,7 @@ void election_timeout(struct raft *r)
 
 void election_transfer(struct raft *r)
 {
-    if (config_may_run(r) && r->role == RAFT_FOLLOWER) {
+    if (may_run(r) && r->role == RAFT_FOLLOWER) {
         become_candidate(r, true);
     }
 }
@@ -159,6 +171,9 @@ bool election_sticky(const struct raft *r)
 static bool up_to_date(const struct raft *r, const struct raft_message *m)
 {
     raft_term term = tail_last_term(&r->tail);
+    if (r->newcomer && !may_found(r, m->prev_index)) {
+        return false; /* of what our log once had nothing is known */
+    }
     if (m->prev_term != term) {
         return m->prev_term > term;
     }
@@ -201,6 +216,7 @@ void election_vote(struct raft *r, const struct raft_message *m)
     bool free = r->vote == 0 && r->leader == 0;
     bool granted = (free || r->vote == m->from) && up_to_date(r, m);
     if (granted && r->vote == 0) {
+        r->newcomer = false;
         r->vote = m->from;
         emit_save(r);
     }

@@ -199,6 +199,7 @@ void follow_append(struct raft *r, const struct raft_event *event)
     struct raft_message reply = message_to(r, RAFT_APPEND_REPLY, m->from);
     reply.sent = m->sent;
     reply.applied = r->applied;
+    reply.newcomer = r->newcomer;
     lease_ask(r, &reply);
     if (!prev_agrees(r, m)) {
         if (m->prev_index <= r->commit) {

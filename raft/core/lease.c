@@ -30,7 +30,7 @@ raft_time leader_acked_time(const struct raft *r)
     }
     for (uint32_t i = 0; i < r->peer_count; i++) {
         if (r->peers[i].voter) {
-            times[count] = r->peers[i].acked;
+            times[count] = r->peers[i].newcomer ? 0 : r->peers[i].acked;
             count++;
         }
     }

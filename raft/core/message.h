@@ -63,6 +63,8 @@ struct raft_message {
     bool revoke;           /* give up what you have */
 
     /* APPEND_REPLY */
+    bool newcomer;     /* we may have forgotten what we promised: not to be
+                        * counted, for a commit as for a lease */
     raft_index seen;   /* our log in memory agrees with yours up to here */
     raft_time asked;   /* a lease is wanted; our clock. 0: not */
     raft_time dropped; /* what was asked up to this time is not used any more */

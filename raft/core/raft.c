@@ -58,6 +58,8 @@ struct raft *raft_new(const struct raft_options *options,
     writes_init(&r->writes, tail_last_index(&r->tail));
     r->commit = boot->applied;
     r->told = boot->applied;
+    r->newcomer = boot->newcomer;
+    r->may_found = boot->may_found;
     r->applied = boot->applied;
     read_queue_init(&r->reads);
     read_queue_init(&r->asked);
@@ -158,6 +160,7 @@ static void answer_old_term(struct raft *r, const struct raft_message *m)
 {
     if (m->type == RAFT_APPEND) {
         struct raft_message reply = message_to(r, RAFT_APPEND_REPLY, m->from);
+        reply.newcomer = r->newcomer;
         /* A true hint: it may lead this term by the time it hears it. */
         reply.hint = tail_last_index(&r->tail);
         reply.hint_term = tail_last_term(&r->tail);
@@ -354,6 +357,9 @@ static int step(struct raft *r, const struct raft_event *event)
         break;
     case RAFT_EVENT_INSTALLED:
         install_done(r, event);
+        break;
+    case RAFT_EVENT_JOINED:
+        r->newcomer = false;
         break;
     case RAFT_EVENT_TRANSFER:
         return transfer_start(r, event->target);

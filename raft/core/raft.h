@@ -78,6 +78,11 @@ struct raft_boot {
      * it, and knows at least one member to hear from. */
     struct raft_members members;
     raft_index members_index;
+    /* The disk is new, or lost something: what was promised with an older one is
+     * not known. Such a node does not vote and is not counted until it is told
+     * RAFT_EVENT_JOINED. may_found: but while its log is empty it may vote for
+     * somebody whose log is empty too, and then it is a member. */
+    bool newcomer, may_found;
     /* The CONFIG records of the log above `applied`, in order. */
     const struct raft_config *configs;
     size_t config_count;
@@ -93,6 +98,8 @@ enum raft_event_type {
     RAFT_EVENT_COMPACTED,/* log records up to `index` are gone */
     RAFT_EVENT_INSTALLED,/* the tree is now as it was after record `index` of
                           * `term`, which is committed: the log begins there */
+    RAFT_EVENT_JOINED,   /* a newcomer has applied all that had been committed
+                          * when it asked a leader that others made sure of */
     RAFT_EVENT_TRANSFER, /* leader only: hand over to `target` (0: the best) */
     RAFT_EVENT_CHANGE,   /* leader only: change who belongs to the cluster */
     RAFT_EVENT_FAULT,    /* take this node out of service: no votes, no acks */
@@ -202,6 +209,7 @@ struct raft_status {
     raft_term term;
     node_id vote, leader;
     raft_index first, last, durable, commit, applied, trim;
+    bool newcomer;       /* does not vote, is not counted */
     bool quorum_ok;      /* leader: majority in contact */
     bool lease_valid;    /* reads are answered without a message */
     bool deferring;      /* leader: older leaders' leases may still be valid */

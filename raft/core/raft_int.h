@@ -48,6 +48,7 @@ struct peer {
     bool leaving;    /* not a member; a leader sends on until it knows */
     raft_time leaving_since;
     uint64_t boot;   /* its incarnation, 0: not heard yet */
+    bool newcomer;   /* by its last answer: it does not count */
     raft_time heard; /* its last message, 0: never */
     bool vote;       /* it granted our current pre-vote or vote */
     uint64_t quiet;  /* ... and had not acknowledged a leader for so long */
@@ -112,6 +113,7 @@ struct raft {
     raft_index applied; /* durable in our tree */
     raft_index trim;    /* every member has applied up to here */
 
+    bool newcomer, may_found; /* see struct raft_boot */
     enum raft_role role;
     node_id leader;        /* 0: unknown */
     raft_time sticky_from; /* when a leader with a quorum was last heard */

@@ -227,7 +227,7 @@ void leader_advance(struct raft *r)
     }
     for (uint32_t i = 0; i < r->peer_count; i++) {
         if (r->peers[i].voter) {
-            matches[count] = r->peers[i].match;
+            matches[count] = r->peers[i].newcomer ? 0 : r->peers[i].match;
             count++;
         }
     }
@@ -319,6 +319,7 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
         m->seen > tail_last_index(&r->tail)) {
         return; /* not an answer to anything we said */
     }
+    peer->newcomer = m->newcomer;
     grant_joined(peer);
     grant_reply(r, peer, m);
     bool overtaken = m->sent < peer->acked;

@@ -34,6 +34,7 @@ void raft_get_status(const struct raft *r, raft_time now,
     bool leads = r->role == RAFT_LEADER;
     *out = (struct raft_status){
         .role = r->role,
+        .newcomer = r->newcomer,
         .term = r->term,
         .vote = r->vote,
         .leader = r->leader,

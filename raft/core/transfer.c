@@ -14,7 +14,7 @@ static const struct peer *best_target(const struct raft *r)
         const struct peer *peer = &r->peers[i];
         bool fresh =
             peer->acked != 0 && r->now < peer->acked + r->options.election_us;
-        if (peer->voter && fresh &&
+        if (peer->voter && fresh && !peer->newcomer &&
             (best == NULL || peer->priority > best->priority ||
              (peer->priority == best->priority && peer->match > best->match))) {
             best = peer;
@@ -30,7 +30,7 @@ int transfer_start(struct raft *r, node_id target)
     }
     const struct peer *peer =
         target == 0 ? best_target(r) : raft_find_peer(r, target);
-    if (peer == NULL || !peer->voter) {
+    if (peer == NULL || !peer->voter || peer->newcomer) {
         return -1;
     }
     r->transfer_to = peer->id;

@@ -91,6 +91,12 @@ enum event_severity { EVENT_INFO, EVENT_WARN, EVENT_FAULT, EVENT_FATAL };
       "the leader ends the session of a silent node")                          \
     X(EVENT_LOCK_LOST, "lock-lost", EVENT_WARN,                                \
       "a lock of this node went with its session")                             \
+    X(EVENT_SNAPSHOT_BEGUN, "snapshot-begun", EVENT_INFO,                      \
+      "this node is behind the log and fetches the tree")                      \
+    X(EVENT_SNAPSHOT_INSTALLED, "snapshot-installed", EVENT_INFO,              \
+      "the tree that came is this node's now")                                 \
+    X(EVENT_SNAPSHOT_FAILED, "snapshot-failed", EVENT_WARN,                    \
+      "a snapshot could not be sent or taken; it will be tried again")         \
     X(EVENT_DIGESTS_DIFFER, "digests-differ", EVENT_FATAL,                     \
       "two nodes made different trees of the same log")
 

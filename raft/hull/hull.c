@@ -10,8 +10,8 @@ void hull_options_default(struct hull_options *options)
         .waiting_max = 16384,
         .cache_bytes = 64u * 1024 * 1024,
         .unsent_bytes_max = 64u * 1024 * 1024,
-        .log_trailing = UINT32_MAX,
-        .log_trailing_bytes = UINT64_MAX,
+        .log_trailing = 128 * 1024,
+        .log_trailing_bytes = 256u * 1024 * 1024,
     };
     raft_options_default(&options->raft);
 }
@@ -319,6 +319,17 @@ void hull_tree_durable(struct hull *hull, raft_time now, raft_index index)
     struct raft_event event = {.type = RAFT_EVENT_APPLIED, .index = index};
     hull_step(hull, &event);
     hull_compact(hull);
+    hull_leave(hull);
+}
+
+void hull_joined(struct hull *hull, raft_time now)
+{
+    if (hull->faulted) {
+        return;
+    }
+    hull_enter(hull, now);
+    struct raft_event event = {.type = RAFT_EVENT_JOINED};
+    hull_step(hull, &event);
     hull_leave(hull);
 }
 

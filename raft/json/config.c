@@ -23,6 +23,11 @@ const struct config_number config_numbers[CONFIG_NUMBERS] = {
      500, 86400000},
     {"op_timeout_ms", offsetof(struct config, op_timeout_ms), 10000, 100,
      86400000},
+    {"log_trailing", offsetof(struct config, log_trailing), 131072, 10,
+     100000000},
+    {"log_trailing_mb", offsetof(struct config, log_trailing_mb), 256, 1,
+     1000000},
+    {"snapshot_mb_s", offsetof(struct config, snapshot_mb_s), 100, 1, 100000},
 };
 
 uint32_t config_number_get(const struct config *config,

@@ -25,6 +25,8 @@ struct config {
     struct config_node nodes[RAFT_NODES_MAX];
     uint32_t heartbeat_ms, election_ms, lease_ms, session_timeout_ms,
              op_timeout_ms;
+    uint32_t log_trailing, log_trailing_mb; /* kept for who is behind */
+    uint32_t snapshot_mb_s;
     bool joining;            /* "join": the other nodes are members of a cluster
                               * that this one has not been added to yet */
     void *unknown;           /* owned: other keys, kept for writing */

@@ -12,13 +12,13 @@ enum {
     CONFIG_FILE_MAX = 1024 * 1024,
 };
 
-/* The keys that hold a number of milliseconds, in the order of writing. */
+/* The keys that hold a number, in the order of writing. */
 struct config_number {
     const char *key;
     size_t offset; /* of the uint32_t in struct config */
     uint32_t value_default, min, max;
 };
-enum { CONFIG_NUMBERS = 5 };
+enum { CONFIG_NUMBERS = 8 };
 extern const struct config_number config_numbers[CONFIG_NUMBERS];
 
 uint32_t config_number_get(const struct config *config,

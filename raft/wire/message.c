@@ -55,6 +55,7 @@ static const struct field {
     FIELD(granted, IS_BOOL,
           PREVOTE_REPLY | VOTE_REPLY | APPEND_REPLY | READ_REPLY),
     FIELD(quiet, IS_U64, VOTE_REPLY),
+    FIELD(newcomer, IS_BOOL, APPEND_REPLY),
     FIELD(match, IS_U64, APPEND_REPLY),
     FIELD(seen, IS_U64, APPEND_REPLY),
     FIELD(asked, IS_U64, APPEND_REPLY),

@@ -73,7 +73,7 @@ struct params {
     X(applied) X(replayed) X(filtered) X(answers) X(reads) X(unknown)          \
     X(not_done) X(errors) X(appends) X(segments) X(sessions_ended) X(reaped)   \
     X(interrupts) X(locks_granted) X(checkpoints) X(merges) X(reclaimed)       \
-    X(compactions) X(transfers) X(digests)
+    X(compactions) X(snapshots) X(transfers) X(digests)
 
 struct counters {
 #define FIELD(name) uint64_t name;

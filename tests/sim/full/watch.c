@@ -115,6 +115,39 @@ static int watch_truncate(void *self, raft_index from)
     return real_log.truncate(self, from);
 }
 
+/* The tree has come as a snapshot. */
+static int watch_reset(void *self, raft_index index, raft_term term,
+                       raft_index doubtful)
+{
+    struct sim_node *sim = sim_of_node(self);
+    int rc = real_log.reset(self, index, term, doubtful);
+    if (rc < 0) {
+        return rc;
+    }
+    world.counters.snapshots++;
+    const struct history *history = history_at(index);
+    uint64_t digest = tree_digest(sim->node->tree);
+    if (index > world.history_count || history->term != term) {
+        sim_fail(sim, "snapshot", "of record %llu of term %llu",
+                 (unsigned long long)index, (unsigned long long)term);
+    }
+    if (index % DIGEST_STEP == 0 && history->digest != 0 &&
+        history->digest != digest) {
+        sim_fail(sim, "digest", "of the snapshot at %llu differs",
+                 (unsigned long long)index);
+    }
+    bool keeps = index > sim->log_base && index <= sim->log_last &&
+                 sim->terms[index] == term;
+    sim->undo_low = 0;
+    sim->log_base = index;
+    set_term(sim, index, term);
+    if (!keeps) {
+        sim->log_last = index;
+        sim->acked = sim->acked < index ? sim->acked : index;
+    }
+    return 0;
+}
+
 static int watch_compact(void *self, raft_index upto)
 {
     world.counters.compactions++;
@@ -130,6 +163,7 @@ void __wrap_logapi_fill(struct node *node)
     node->log_api.append = watch_append;
     node->log_api.truncate = watch_truncate;
     node->log_api.compact = watch_compact;
+    node->log_api.reset = watch_reset;
 }
 
 /* --- starting: is there what was promised? --- */

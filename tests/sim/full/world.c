@@ -141,6 +141,9 @@ int __wrap_config_read(const char *path, struct config *config,
     config->lease_ms = 150;
     config->session_timeout_ms = 2500;
     config->op_timeout_ms = 2000;
+    config->log_trailing = world.params.log_trailing;
+    config->log_trailing_mb = 1000;
+    config->snapshot_mb_s = 100;
     config->node_count = world.params.nodes;
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         struct config_node *node = &config->nodes[i];
@@ -171,7 +174,6 @@ void __wrap_hull_options_default(struct hull_options *options)
     options->raft.append_bytes_max = params->append_bytes_max;
     options->raft.window_appends = params->window_appends;
     options->cache_bytes = params->cache_bytes;
-    options->log_trailing = params->log_trailing;
 }
 
 void __wrap_reclaim_options_default(struct reclaim_options *options)

@@ -56,6 +56,11 @@ static const struct {
     [EVENT_SESSION_TIMED_OUT] = BATS("a node that was away"),
     [EVENT_LOCK_LOST] = BATS("a node that was away"),
 #undef BATS
+#define SNAPSHOT(test) {"tests/cluster/21-snapshot.bats", test}
+    [EVENT_SNAPSHOT_BEGUN] = SNAPSHOT("behind the log"),
+    [EVENT_SNAPSHOT_INSTALLED] = SNAPSHOT("behind the log"),
+    [EVENT_SNAPSHOT_FAILED] = SNAPSHOT("a damaged segment"),
+#undef SNAPSHOT
     [EVENT_DIGESTS_DIFFER] = {"tests/cluster/11-review.bats",
                               "of three nodes the one whose state differs"},
 };

@@ -1,0 +1,118 @@
+#!/usr/bin/env bats
+# A node that is behind the log, or has lost its disk, gets the tree.
+load ../lib/cluster
+
+has_event() { # NODE CODE
+    timeout 10 "$RAFTFS" events "$C/data/$1" --json |
+        jq -e --arg code "$2" -s 'any(.[]; .code == $code)' >/dev/null
+}
+counter() { field "$1" "counters.$2"; } # NODE COUNTER
+counted() { (($(counter "$1" "$2") >= $3)); }
+# The log of NODE begins behind INDEX.
+begins_behind() { (($(field "$1" first) > $2)); }
+
+# make_things NODE NAME COUNT: files small and large, names, attributes.
+make_things() {
+    local dir=$C/$1/d/$2 i
+    mkdir "$dir"
+    for ((i = 1; i <= $3; i++)); do
+        echo "contents $i" >"$dir/f$i"
+        ((i % 10 == 0)) || continue
+        head -c 30000 /dev/urandom >"$dir/big$i"
+        ln "$dir/f$i" "$dir/l$i"
+        ln -s "f$i" "$dir/s$i"
+        mkdir "$dir/d$i"
+        setfattr -n user.number -v "$i" "$dir/f$i"
+        truncate -s 1M "$dir/sparse$i"
+    done
+}
+
+# behind NODE: everything that the leader does not keep for it.
+fall_behind() {
+    local last
+    last=$(field "$1" last)
+    node_kill "$1"
+    make_things "$2" "$3" 100
+    rm -r "$C/$2/d/before"
+    wait_until 30 begins_behind "$2" "$((last + 20))"
+}
+
+@test "a node that is behind the log gets what has changed" {
+    cluster_up 3
+    configure log_trailing 10
+    local leader
+    leader=$(leader_name)
+    set -- $(others "$leader")
+    wait_until 20 serves "$1"
+    make_things "$1" before 20
+    make_things "$1" stays 40
+    exec 8>"$C/$1/d/held" # an open file, and then an orphan
+    echo held >&8
+    wait_converged
+    fall_behind "$2" "$leader" new
+    rm "$C/$leader/d/held"
+    echo more >&8
+    node_start "$2"
+    wait_until 60 counted "$2" snapshots_installed 1
+    wait_converged
+    has_event "$2" snapshot-begun
+    has_event "$2" snapshot-installed
+    [[ $(counter "$leader" snapshots_sent) -ge 1 ]]
+    same_trees n1 n2 n3
+    exec 8>&-
+    wait_until 20 serves "$2"
+    # What it was given lives through a restart, and as a leader's tree.
+    node_kill "$2"
+    timeout 60 "$RAFTFS" check "$C/data/$2"
+    node_start "$2"
+    wait_until 20 serves "$2"
+    wait_converged
+    same_trees n1 n2 n3
+}
+
+@test "a leader killed in the middle of a transfer: another goes on" {
+    cluster_up 3
+    configure log_trailing 10
+    configure snapshot_mb_s 1
+    local leader
+    leader=$(leader_name)
+    set -- $(others "$leader")
+    wait_until 20 serves "$1"
+    mkdir "$C/$1/d/before"
+    wait_converged
+    fall_behind "$2" "$leader" new
+    head -c 6000000 /dev/urandom >"$C/$1/d/large"
+    node_start "$2"
+    sending() { jq -e '.snapshot.receiving.percent > 30' <(node_status "$2") >/dev/null; }
+    wait_until 60 sending x "$2"
+    node_kill "$leader"
+    echo "while it is away" >"$C/$1/d/later"
+    wait_until 60 counted "$2" snapshots_installed 1
+    [[ $(counter "$2" snapshots_resumed) -ge 1 ]]
+    wait_converged "$1" "$2"
+    node_start "$leader"
+    wait_converged
+    same_trees n1 n2 n3
+}
+
+@test "a damaged segment is not spread" {
+    cluster_up 3
+    configure log_trailing 10
+    local leader segment
+    leader=$(leader_name)
+    set -- $(others "$leader")
+    wait_until 20 serves "$1"
+    mkdir "$C/$1/d/before"
+    wait_converged
+    fall_behind "$2" "$leader" new
+    for segment in "$C/data/$leader"/segments/*.seg; do
+        printf 'damaged' | dd of="$segment" bs=1 seek=20000 conv=notrunc status=none
+    done
+    node_start "$2"
+    wait_until 30 has_event "$leader" snapshot-failed
+    ! counted "$2" snapshots_installed 1
+    # Another node's disk is whole.
+    node_kill "$leader"
+    wait_until 60 counted "$2" snapshots_installed 1
+    wait_converged "$1" "$2"
+}
