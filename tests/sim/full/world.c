@@ -477,8 +477,7 @@ void params_draw(struct rng *rng)
         .append_bytes_max = (uint32_t)PICK(rng, 1000, 20000, 1000000),
         .window_appends = (uint32_t)PICK(rng, 1, 4, 64),
         .cache_bytes = (uint32_t)PICK(rng, 1000, 50000, 10000000),
-        /* TODO: small ones, when a node can be sent a snapshot. */
-        .log_trailing = (uint32_t)PICK(rng, 4096, 65536),
+        .log_trailing = (uint32_t)PICK(rng, 0, 20, 4096),
     };
     world.params.faults_end = PICK(rng, 2000, 4000, 8000, 15000) * 1000;
     world.params.end = world.params.faults_end + 10 * 1000 * 1000;
