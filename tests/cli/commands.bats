@@ -28,10 +28,10 @@ expect() {
 
 @test "--help everywhere, on standard output" {
     expect 0 "$RAFTFS" --help
-    for command in init mount run status log version; do
+    for command in init mount run status log member transfer version; do
         [[ $output == *"$command"* ]]
     done
-    for command in init mount run status log version fault; do
+    for command in init mount run status log member transfer version fault; do
         run "$RAFTFS" "$command" --help
         [[ $status == 0 && $output == *"$command"* ]]
         [[ -z $("$RAFTFS" "$command" --help 2>&1 >/dev/null) ]]
@@ -39,7 +39,7 @@ expect() {
 }
 
 @test "unknown options are errors that name the option" {
-    for command in init mount run status log version; do
+    for command in init mount run status log member transfer version; do
         expect 100 "$RAFTFS" "$command" --frobnicate
         [[ $output == *--frobnicate* ]]
     done
@@ -171,4 +171,41 @@ leads() { [[ $("$RAFTFS" status "$D" --json 2>/dev/null | jq -r .role) == leader
     expect 0 "$RAFTFS" log "$D"
     [[ $("$RAFTFS" log "$D" --from 1000000 --json | wc -l) == 0 ]]
     expect 100 "$RAFTFS" log "$D" --from yesterday
+}
+
+@test "orders that make no sense are wrong usage" {
+    expect 100 "$RAFTFS" member frobnicate n2 "$D"
+    [[ $output == *frobnicate* ]]
+    expect 100 "$RAFTFS" member add
+    expect 100 "$RAFTFS" member add n2 "$D"
+    expect 100 "$RAFTFS" member add n2=nowhere "$D"
+    expect 100 "$RAFTFS" member remove "n2=127.0.0.1:1" "$D"
+    expect 100 "$RAFTFS" member priority n2 256 "$D"
+    expect 100 "$RAFTFS" member remove n2 "$D" --timeout soon
+    init
+    expect 1 "$RAFTFS" member list "$D"
+    [[ $output == *"not running"* ]]
+    expect 1 "$RAFTFS" transfer "$D"
+}
+
+@test "a node is made for a cluster that is there, and added" {
+    init
+    # Nobody answers; with the id nobody has to.
+    expect 1 "$RAFTFS" init "$D.2" --name n2 --listen "127.0.0.1:$((PORT + 1))" \
+        --join "n1=127.0.0.1:$PORT"
+    [[ $output == *"cannot be reached"* && ! -e $D.2 ]]
+    background "$RAFTFS" run "$D"
+    wait_until 10 leads
+    expect 1 "$RAFTFS" init "$D.2" --name n2 --listen "127.0.0.1:$((PORT + 1))" \
+        --join "n9=127.0.0.1:$PORT"
+    [[ $output == *"is n1, not n9"* ]]
+    "$RAFTFS" init "$D.2" --name n2 --listen "127.0.0.1:$((PORT + 1))" \
+        --join "n1=127.0.0.1:$PORT"
+    [[ $(jq -r .cluster_id "$D.2/raftfs.json") == $(jq -r .cluster_id "$D/raftfs.json") ]]
+    background "$RAFTFS" run "$D.2"
+    waits() { "$RAFTFS" status "$D.2" | grep -q "member add n2="; }
+    wait_until 10 waits
+    expect 0 "$RAFTFS" member add "n2=127.0.0.1:$((PORT + 1))" "$D" --timeout 20
+    "$RAFTFS" member list "$D.2" --json |
+        jq -e '[.committed[] | select(.role == "voter") | .name] == ["n1", "n2"]'
 }
