@@ -277,6 +277,34 @@ static void print_space(const json_t *space, FILE *out)
     fputc('\n', out);
 }
 
+/* The tree on its way, from or to another node. */
+static void print_transfer(const json_t *transfer, const char *way, FILE *out)
+{
+    fprintf(out, "  snapshot %s %s: %.1f %%, ", way, text(transfer, way),
+            json_number_value(json_object_get(transfer, "percent")));
+    put_bytes(out, number(transfer, "bytes"));
+    if (has_number(transfer, "left_s")) {
+        fputs(", ", out);
+        put_seconds(out, number(transfer, "left_s"));
+        fputs(" left", out);
+    }
+    fputc('\n', out);
+}
+
+static void print_snapshot(const json_t *snapshot, FILE *out)
+{
+    const json_t *receiving = json_object_get(snapshot, "receiving");
+    const json_t *sending = json_object_get(snapshot, "sending");
+    size_t i;
+    const json_t *row;
+    if (receiving != NULL) {
+        print_transfer(receiving, "from", out);
+    }
+    json_array_foreach(sending, i, row) {
+        print_transfer(row, "to", out);
+    }
+}
+
 static void print_node(const json_t *status, FILE *out)
 {
     const char *mount = text(status, "mountpoint");
@@ -295,6 +323,7 @@ static void print_node(const json_t *status, FILE *out)
             number(status, "applied"), number(status, "tree_durable"),
             text(status, "digest"));
     print_space(json_object_get(status, "space"), out);
+    print_snapshot(json_object_get(status, "snapshot"), out);
     if (waiting != NULL) {
         fprintf(out, "  waiting  %lld changes, %lld reads\n",
                 number(waiting, "commands"), number(waiting, "reads"));

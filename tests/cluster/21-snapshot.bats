@@ -32,9 +32,9 @@ fall_behind() {
     local last
     last=$(field "$1" last)
     node_kill "$1"
-    make_things "$2" "$3" 100
+    make_things "$2" "$3" 30
     rm -r "$C/$2/d/before"
-    wait_until 30 begins_behind "$2" "$((last + 20))"
+    wait_until 60 begins_behind "$2" "$((last + 20))"
 }
 
 @test "a node that is behind the log gets what has changed" {
@@ -45,7 +45,7 @@ fall_behind() {
     set -- $(others "$leader")
     wait_until 20 serves "$1"
     make_things "$1" before 20
-    make_things "$1" stays 40
+    make_things "$1" stays 20
     exec 8>"$C/$1/d/held" # an open file, and then an orphan
     echo held >&8
     wait_converged
@@ -85,6 +85,7 @@ fall_behind() {
     node_start "$2"
     sending() { jq -e '.snapshot.receiving.percent > 30' <(node_status "$2") >/dev/null; }
     wait_until 60 sending x "$2"
+    [[ $(timeout 10 "$RAFTFS" status "$C/data/$2") == *"snapshot from $leader: "*"left"* ]]
     node_kill "$leader"
     echo "while it is away" >"$C/$1/d/later"
     wait_until 60 counted "$2" snapshots_installed 1
