@@ -1,0 +1,120 @@
+/* A node whose disk is new does not vote, and nobody counts it, until it knows
+ * what was committed in its life. */
+#include "tests/unit/core/solo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void start(struct solo *s, const char *log, bool may_found)
+{
+    solo_init(s, 3, log[0] != '\0' ? 1 : 0, log);
+    s->boot.newcomer = true;
+    s->boot.may_found = may_found;
+    solo_start(s);
+    solo_pass(s, 2 * SOLO_E); /* nobody is heard any more */
+}
+
+static void ask(struct solo *s, enum raft_message_type type, raft_index last)
+{
+    solo_receive(s, (struct raft_message){.type = type,
+                                          .from = 2,
+                                          .term = 9,
+                                          .boot = 7,
+                                          .prev_index = last,
+                                          .prev_term = last > 0 ? 8 : 0});
+}
+
+static bool granted(const struct solo *s, enum raft_message_type type)
+{
+    const struct raft_effect *reply = solo_sent(s, type, 2);
+    return reply != NULL && reply->message.granted;
+}
+
+static void it_elects_nobody_who_has_records(void **state)
+{
+    (void)state;
+    struct solo s;
+    start(&s, "", true);
+    ask(&s, RAFT_PREVOTE, 5);
+    assert_false(granted(&s, RAFT_PREVOTE_REPLY));
+    ask(&s, RAFT_VOTE, 5);
+    assert_false(granted(&s, RAFT_VOTE_REPLY));
+    assert_true(solo_status(&s).newcomer);
+    solo_release(&s);
+}
+
+static void with_empty_logs_it_is_a_founder(void **state)
+{
+    (void)state;
+    struct solo s;
+    start(&s, "", true);
+    ask(&s, RAFT_VOTE, 0);
+    assert_true(granted(&s, RAFT_VOTE_REPLY));
+    assert_false(solo_status(&s).newcomer);
+    solo_release(&s);
+}
+
+static void who_lost_its_disk_founds_nothing(void **state)
+{
+    (void)state;
+    struct solo s;
+    start(&s, "", false);
+    ask(&s, RAFT_VOTE, 0);
+    assert_false(granted(&s, RAFT_VOTE_REPLY));
+    solo_timeout(&s);
+    assert_int_equal(solo_status(&s).role, RAFT_FOLLOWER);
+    solo_release(&s);
+}
+
+static void its_answers_say_so_until_it_has_joined(void **state)
+{
+    (void)state;
+    struct solo s;
+    start(&s, "1", true);
+    solo_append(&s, 2, 9, 1, 1, "", 1);
+    assert_true(solo_sent(&s, RAFT_APPEND_REPLY, 2)->message.newcomer);
+    solo_step(&s, (struct raft_event){.type = RAFT_EVENT_JOINED});
+    solo_append(&s, 2, 9, 1, 1, "", 1);
+    assert_false(solo_sent(&s, RAFT_APPEND_REPLY, 2)->message.newcomer);
+    solo_release(&s);
+}
+
+/* Its acknowledgement commits nothing; another node's does. */
+static void a_leader_does_not_count_it(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_lead(&s);
+    raft_index before = solo_status(&s).commit;
+    assert_int_equal(solo_submit(&s, 1), 0);
+    solo_sync(&s);
+    raft_index last = solo_status(&s).last;
+    solo_receive(&s, (struct raft_message){.type = RAFT_APPEND_REPLY,
+                                           .from = 3,
+                                           .term = solo_status(&s).term,
+                                           .boot = 7,
+                                           .sent = s.now,
+                                           .granted = true,
+                                           .newcomer = true,
+                                           .match = last,
+                                           .seen = last});
+    assert_int_equal(solo_status(&s).commit, before);
+    solo_ack(&s, 2, last);
+    assert_int_equal(solo_status(&s).commit, last);
+    solo_release(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_elects_nobody_who_has_records),
+        cmocka_unit_test(with_empty_logs_it_is_a_founder),
+        cmocka_unit_test(who_lost_its_disk_founds_nothing),
+        cmocka_unit_test(its_answers_say_so_until_it_has_joined),
+        cmocka_unit_test(a_leader_does_not_count_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
