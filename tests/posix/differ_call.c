@@ -70,6 +70,11 @@ static void do_open(const struct call *call, struct side *side,
     struct stat st;
     if (*slot >= 0) {
         close(*slot);
+        *slot = -1;
+    }
+    if (stat(call->path, &st) == 0 &&
+        (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))) {
+        return; /* nobody knows what that would do to this machine */
     }
     *slot = open(call->path, (int)call->flags, call->mode);
     took_descriptor(out, *slot);
