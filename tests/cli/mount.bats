@@ -257,6 +257,17 @@ mount_fails() { timeout 20 "$RAFTFS" mount "$D" "$1" 3>&- 4>&- </dev/null; }
     [[ $status == 126 ]]
 }
 
+@test "birth times are shown, also of what is in .raftfs" {
+    "$RAFTFS" mount "$D" "$M" 3>&- 4>&- </dev/null
+    touch "$M/file"
+    (($(stat -c %W "$M/file") > 0)) || skip "this kernel does not ask for them"
+    touch -d 2001-02-03 "$M/file"
+    (($(stat -c %W "$M/file") > $(stat -c %Y "$M/file")))
+    (($(stat -c %W "$M/.raftfs/status") > 0))
+    (($(stat -c %W "$M/.raftfs") > 0))
+    [[ $(stat -c %F "$M/.raftfs") == directory ]]
+}
+
 @test "ro: everything can be read, nothing changed" {
     "$RAFTFS" mount "$D" "$M" 3>&- 4>&- </dev/null
     echo text >"$M/file"
