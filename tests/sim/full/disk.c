@@ -83,6 +83,9 @@ static void change_apply(const struct change *change, struct image *image)
 
 static void forget_changes(struct file *file, size_t count)
 {
+    if (count == 0) {
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         free(file->changes[i].bytes);
     }

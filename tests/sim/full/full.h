@@ -60,7 +60,7 @@ struct params {
     uint32_t big_ppm;  /* payloads that go to segments */
     uint32_t checkpoint_bytes, merge_extents;
     uint32_t append_bytes_max, window_appends, cache_bytes, log_trailing;
-    uint64_t faults_end, end;
+    uint64_t faults_end;
 };
 
 /* --- counters: a batch in which one of them stays 0 proves nothing --- */
@@ -385,6 +385,8 @@ extern const char *const chaos_names[];
 void watch_turn(struct sim_node *sim);
 void watch_sends(struct sim_node *sim, struct bytes frame);
 void watch_read(struct sim_node *sim, const struct fuse_req *request);
+/* Has everybody all that is committed? */
+bool watch_converged(void);
 void watch_end(void);
 
 #endif

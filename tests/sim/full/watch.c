@@ -519,6 +519,18 @@ static void check_node(struct sim_node *sim)
     here = NULL;
 }
 
+bool watch_converged(void)
+{
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        const struct node *node = world.nodes[i].node;
+        if (node == NULL || node->faulted ||
+            tree_applied(node->tree) != world.history_count) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void watch_end(void)
 {
     uint32_t leaders = 0;

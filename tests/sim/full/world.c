@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SETTLE_US = 5 * 1000 * 1000, SETTLES_MAX = 12 };
+
 struct world world;
 struct sim_node *here;
 
@@ -431,8 +433,15 @@ void world_run(void)
     }
     sim_trace(NULL, "all faults end");
     chaos_heal();
-    uint64_t settle = (world.params.end - world.now) / 2;
-    while (world_step(world.params.faults_end + settle)) {
+    /* Who was far behind, with a small window and a slow disk, needs longer. */
+    uint64_t end = world.now + SETTLE_US;
+    for (int i = 0; i < SETTLES_MAX; i++) {
+        while (world_step(end)) {
+        }
+        if (watch_converged()) {
+            break;
+        }
+        end += SETTLE_US;
     }
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         here = &world.nodes[i];
@@ -441,7 +450,8 @@ void world_run(void)
         }
         here = NULL;
     }
-    while (world_step(world.params.end)) {
+    end += SETTLE_US;
+    while (world_step(end)) {
     }
     watch_end();
 }
@@ -480,7 +490,6 @@ void params_draw(struct rng *rng)
         .log_trailing = (uint32_t)PICK(rng, 0, 20, 4096),
     };
     world.params.faults_end = PICK(rng, 2000, 4000, 8000, 15000) * 1000;
-    world.params.end = world.params.faults_end + 10 * 1000 * 1000;
 }
 
 void world_init(uint64_t seed)
