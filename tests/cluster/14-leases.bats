@@ -18,7 +18,12 @@ holds() {
         [[ $(field "$node" lease) == true ]] || return 1
     done
 }
-has_holders() { [[ $(field "$(agreed_leader)" lease_holders) == "$1" ]]; }
+# has_holders COUNT [NODE...]: so many, says the leader of these nodes.
+has_holders() {
+    local count=$1
+    shift
+    [[ $(field "$(agreed_leader "$@")" lease_holders) == "$count" ]]
+}
 
 # probe NAME WRITER READER: watches a file of its own through two mounts.
 PROBES=()
@@ -111,7 +116,7 @@ more_than() { ((10#$(written "$1" "$2") > 10#$3 + 20)); }
 # 500 ms is what README promises; the rest is this machine's business.
 costs_one_lease() {
     more_writes "$L" one
-    wait_until 20 has_holders 1 # and the others go on
+    wait_until 20 has_holders 1 "$L" "$G" # and the others go on
     more_writes "$L" one
     kill "${PROBES[0]}"
     wait "${PROBES[0]}"
