@@ -79,6 +79,11 @@ bool apply_session_get(const struct apply *apply, uint64_t session,
 size_t apply_sessions(const struct apply *apply, struct apply_session *out,
                       size_t max);
 
+/* The session is open, and has the result of this serial: it was applied, and
+ * its node may not have heard of it yet. */
+bool apply_was_done(const struct apply *apply, uint64_t session,
+                    uint64_t serial);
+
 /* What apply has just changed, for whoever keeps caches: valid until the next
  * apply_record(). */
 struct apply_change {

@@ -174,6 +174,17 @@ static void seen_get(const struct session *session, struct apply_session *out)
     out->results = (uint32_t)session->kept_count;
 }
 
+bool apply_was_done(const struct apply *apply, uint64_t session,
+                    uint64_t serial)
+{
+    const struct session *found = apply_session_find(apply, session);
+    if (found == NULL) {
+        return false;
+    }
+    size_t at = kept_below(found, serial);
+    return at < found->kept_count && kept_at(found, at)->serial == serial;
+}
+
 bool apply_session_get(const struct apply *apply, uint64_t session,
                        struct apply_session *out)
 {

@@ -37,7 +37,7 @@ bool faults_set(struct faults *faults, const char *name, uint64_t count)
     return false;
 }
 
-void faults_heal(struct faults *faults)
+void faults_mend(struct faults *faults)
 {
     *faults = (struct faults){{0}};
 }
@@ -51,7 +51,6 @@ static json_t *refuse(const char *text)
 
 static json_t *heal(struct node *node)
 {
-    faults_heal(&node->faults);
     const struct raft_members *members = &node->members.members;
     for (uint32_t i = 0; i < members->count; i++) {
         transport_cut(node->transport, members->list[i].id, false);
@@ -80,12 +79,16 @@ json_t *faults_control(struct node *node, const json_t *request)
     if (action != NULL && strcmp(action, "heal") == 0) {
         return heal(node);
     }
+    if (action != NULL && strcmp(action, "mend") == 0) {
+        faults_mend(&node->faults);
+        return json_object();
+    }
     if (action != NULL && strcmp(action, "fail") == 0) {
         return make_fail(node, request);
     }
     bool cut = action != NULL && strcmp(action, "cut") == 0;
     if (!cut && (action == NULL || strcmp(action, "uncut") != 0)) {
-        return refuse("a fault is cut, uncut, fail or heal");
+        return refuse("a fault is cut, uncut, heal, fail or mend");
     }
     node_id id = members_id(node, name);
     if (id == 0 || id == node->self) {

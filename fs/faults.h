@@ -2,7 +2,7 @@
  *
  * Only a node that was started with --allow-faults obeys. Each point stands
  * before the call that it is named after and makes it fail, so many times or
- * until it is healed.
+ * until it is mended.
  *
  * Thread: loop.
  */
@@ -19,6 +19,7 @@
     X(FAIL_LOG_FULL, "log-full", STORE_FULL)                                  \
     X(FAIL_LOG_CUT, "log-cut", STORE_IO)                                      \
     X(FAIL_SYNC, "sync", STORE_IO)                                            \
+    X(FAIL_DISK_FULL, "disk-full", STORE_FULL)                                 \
     X(FAIL_STAGE, "stage", STORE_IO)                                          \
     X(FAIL_UNDO, "undo", STORE_IO)                                            \
     X(FAIL_APPLY, "apply", STORE_IO)
@@ -33,13 +34,13 @@ struct faults {
 
 /* 0, or the code that the call is to fail with. */
 int faults_hit(struct faults *faults, enum fault_point point);
-/* count 0: until it is healed. False: there is no such point. */
+/* count 0: until it is mended. False: there is no such point. */
 bool faults_set(struct faults *faults, const char *name, uint64_t count);
-void faults_heal(struct faults *faults);
+void faults_mend(struct faults *faults);
 
 struct node;
-/* {"command": "fault", "action": "cut" | "uncut" | "heal" | "fail"}, with "node",
- * or "point" and "count". */
+/* {"command": "fault", "action": "cut" | "uncut" | "heal" | "fail" | "mend"},
+ * with "node", or "point" and "count". */
 json_t *faults_control(struct node *node, const json_t *request);
 
 #endif

@@ -17,17 +17,20 @@ static uint64_t wall_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int log_append(void *self, struct record *const *records, size_t count)
+static int append_rows(struct node *node, const struct log_row *rows,
+                       size_t count)
 {
-    struct node *node = self;
-    size_t total = 0;
     int fault = faults_hit(&node->faults, FAIL_LOG_WRITE);
     if (fault == 0) {
         fault = faults_hit(&node->faults, FAIL_LOG_FULL);
     }
-    if (fault < 0) {
-        return fault;
-    }
+    return fault < 0 ? fault : raftlog_append(node->log, rows, count);
+}
+
+static int log_append(void *self, struct record *const *records, size_t count)
+{
+    struct node *node = self;
+    size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         total += record_size(records[i], records[i]->place.segment == 0);
     }
@@ -53,7 +56,10 @@ static int log_append(void *self, struct record *const *records, size_t count)
         };
         at += size;
     }
-    int rc = raftlog_append(node->log, rows, count);
+    int rc;
+    do {
+        rc = append_rows(node, rows, count);
+    } while (room_made(node, rc));
     space_written(node, (uint64_t)(at - bytes));
     free(bytes);
     free(rows);
@@ -68,13 +74,21 @@ static int log_truncate(void *self, raft_index from)
         return fault;
     }
     node->sync.truncated = true;
-    return raftlog_truncate(node->log, from, wall_ns());
+    int rc;
+    do {
+        rc = raftlog_truncate(node->log, from, wall_ns());
+    } while (room_made(node, rc));
+    return rc < 0 ? rc : quarantine_cut(node);
 }
 
 static int log_save(void *self, raft_term term, node_id vote)
 {
     struct node *node = self;
-    return raftlog_save_vote(node->log, term, vote);
+    int rc;
+    do {
+        rc = raftlog_save_vote(node->log, term, vote);
+    } while (room_made(node, rc));
+    return rc;
 }
 
 /* The encoding ends with the payload, so a record whose payload lies in a
@@ -101,28 +115,32 @@ static int decode_with_segment(struct node *node, const struct log_row *row,
     return rc;
 }
 
+int logapi_decode(struct node *node, const struct log_row *row,
+                  struct record **out)
+{
+    size_t used;
+    int rc = 0;
+    if (row->place.segment != 0) {
+        rc = decode_with_segment(node, row, out);
+    } else if (record_decode((struct bytes){.data = row->bytes.data,
+                                            .size = row->bytes.size},
+                             true, out, &used) < 0) {
+        rc = store_fail(STORE_CORRUPT, "log record %llu cannot be decoded",
+                        (unsigned long long)row->index);
+    }
+    if (rc == 0) {
+        (*out)->place = (struct record_place){.segment = row->place.segment,
+                                              .position = row->place.position};
+    }
+    return rc;
+}
+
 static int log_read(void *self, raft_index index, struct record **out)
 {
     struct node *node = self;
     struct log_row row;
-    size_t used;
     int rc = raftlog_read(node->log, index, &row);
-    if (rc < 0) {
-        return rc;
-    }
-    if (row.place.segment != 0) {
-        rc = decode_with_segment(node, &row, out);
-    } else if (record_decode((struct bytes){.data = row.bytes.data,
-                                            .size = row.bytes.size},
-                             true, out, &used) < 0) {
-        rc = store_fail(STORE_CORRUPT, "log record %llu cannot be decoded",
-                        (unsigned long long)index);
-    }
-    if (rc == 0) {
-        (*out)->place = (struct record_place){.segment = row.place.segment,
-                                              .position = row.place.position};
-    }
-    return rc;
+    return rc < 0 ? rc : logapi_decode(node, &row, out);
 }
 
 static int log_compact(void *self, raft_index upto)
@@ -141,7 +159,7 @@ static int log_reset(void *self, raft_index index, raft_term term,
     struct node *node = self;
     node->sync.truncated = true;
     int rc = raftlog_reset(node->log, index, term, doubtful, wall_ns());
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : quarantine_cut(node);
 }
 
 static void log_sync(void *self, raft_token token)

@@ -6,8 +6,8 @@
 
 static const struct cli_command *const commands[] = {
     &cli_init,   &cli_mount,    &cli_run,   &cli_status, &cli_events,
-    &cli_member, &cli_transfer, &cli_locks, &cli_log,    &cli_check,
-    &cli_fault,  &cli_version,
+    &cli_quarantine, &cli_member, &cli_transfer, &cli_locks, &cli_log,
+    &cli_check, &cli_fault,  &cli_version,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -20,9 +20,9 @@ static void print_commands(FILE *out)
         "A filesystem that several machines mount at once; all of them see\n"
         "the same tree, and each change is kept by a majority of them.\n\n");
     for (int i = 0; i < COMMANDS; i++) {
-        fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->sentence);
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->sentence);
     }
-    fprintf(out, "  %-9s %s\n", "help", "This, or what one command can do");
+    fprintf(out, "  %-10s %s\n", "help", "This, or what one command can do");
     fprintf(out, "\n`raftfs COMMAND --help` says more. Exit status: 0 done, "
                  "1 it did not work,\n100 wrong usage, 111 the system "
                  "refused.\n");

@@ -109,9 +109,9 @@ static void on_background(uv_async_t *async)
 int node_commit_tree(struct node *node)
 {
     int rc = apply_flush(node->apply);
-    if (rc == 0) {
-        rc = tree_commit(node->tree);
-    }
+    do {
+        rc = rc == 0 || rc == STORE_FULL ? tree_commit(node->tree) : rc;
+    } while (room_made(node, rc));
     if (rc == 0) {
         node->committed = tree_applied(node->tree);
     }
@@ -171,6 +171,7 @@ static void on_second(uv_timer_t *timer)
     snapshots_tick(node->snapshots);
     ask_leader(node);
     members_tick(node);
+    room_tick(node);
     node_tell_ready(node);
 }
 
@@ -478,7 +479,13 @@ int node_open(struct node *node, const struct daemon_options *options,
     }
     rc = settle(node);
     if (rc == 0) {
+        rc = quarantine_open(node);
+    }
+    if (rc == 0) {
         rc = logapi_boot(node, &head);
+    }
+    if (rc == 0) {
+        room_open(node);
     }
     if (rc < 0) {
         rc = fail(why, "%s", store_error_text());
@@ -620,6 +627,7 @@ void node_close(struct node *node)
     close_store(node);
     session_release(&node->session);
     openfiles_release(&node->openfiles);
+    quarantine_release(&node->quarantine);
     locks_free(&node->locks);
     config_release(&node->config);
     pthread_mutex_destroy(&node->sync.lock);

@@ -21,6 +21,8 @@
 #include "fs/members.h"
 #include "fs/newer.h"
 #include "fs/openfiles.h"
+#include "fs/quarantine.h"
+#include "fs/room.h"
 #include "fs/patience.h"
 #include "fs/session.h"
 #include "fs/space.h"
@@ -138,6 +140,8 @@ struct node {
     struct digest_point last_digest;
     struct event_ring events;
     struct faults faults;
+    struct quarantine quarantine;
+    struct room room;
     struct control *control;
     pid_t comm_pid; /* whose name is in comm */
     raft_time comm_checked;
@@ -193,6 +197,9 @@ void logapi_fill(struct node *node);
 void logapi_synced(struct node *node); /* on the loop, after a wake-up */
 /* Reads what the hull needs to start; frees nothing of node on failure. */
 int logapi_boot(struct node *node, const struct log_head *head);
+/* One reference, of a row of the log or of the quarantine. */
+int logapi_decode(struct node *node, const struct log_row *row,
+                  struct record **out);
 /* Bytes of a session keep-alive, and what the leader makes of it. */
 void pilot_notice(void *self, node_id from, struct bytes body);
 

@@ -21,10 +21,12 @@ static int pilot_stage(void *self, struct record *record)
     if (rc < 0) {
         return rc;
     }
-    rc = segment_append(node->staging,
+    do {
+        rc = segment_append(node->staging,
                             (struct view){.data = record->payload.data,
                                           .size = record->payload.size},
                             &place);
+    } while (room_made(node, rc));
     if (rc == 0) {
         record->place = (struct record_place){.segment = place.segment,
                                               .position = place.position};
@@ -95,7 +97,8 @@ static int pilot_apply(void *self, struct record *record,
     }
     requests_granted(node, change);
     notice_ended_session(node, change);
-    return remember_digest(node, record->index);
+    rc = quarantine_applied(node, record, applied.error);
+    return rc < 0 ? rc : remember_digest(node, record->index);
 }
 
 /* The tree may lag the log, which has everything: so its transaction stays open

@@ -1,6 +1,5 @@
 #include "fs/space.h"
 
-#include "fs/log.h"
 #include "fs/node.h"
 #include "fs/session_int.h"
 #include "raft/wire/frame.h"
@@ -45,9 +44,8 @@ static void look(struct node *node)
         return;
     }
     space->here = is_short;
-    log_event(is_short ? LOG_WARN : LOG_INFO,
-              is_short ? "no room on the disk" : "room on the disk again",
-              "free=%" PRIu64 " reserve=%" PRIu64, available(&disk), reserve);
+    node_event(node, is_short ? EVENT_DISK_LOW : EVENT_DISK_ROOM, 0, 0,
+               "free=%" PRIu64 " reserve=%" PRIu64, available(&disk), reserve);
     session_tell(node);
 }
 

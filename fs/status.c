@@ -167,6 +167,7 @@ static json_t *space_json(struct node *node)
     tree_get_usage(node->tree, &usage);
     set_number(out, "total", (uint64_t)disk.f_blocks * disk.f_frsize);
     set_number(out, "free", (uint64_t)disk.f_bavail * disk.f_frsize);
+    json_object_set_new(out, "full", json_boolean(node->room.full));
     set_number(out, "segments", segments_bytes(node->segments));
     set_number(out, "log_db",
                file_bytes(node, "log.db") + file_bytes(node, "log.db-wal"));
@@ -341,6 +342,9 @@ json_t *node_control(void *arg, const json_t *request)
     }
     if (strcmp(command, "events") == 0) {
         return events_json(node, request);
+    }
+    if (strcmp(command, "quarantine") == 0) {
+        return quarantine_control(node, request);
     }
     if (strcmp(command, "fault") == 0) {
         return faults_control(node, request);

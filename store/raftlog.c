@@ -9,6 +9,12 @@
 
 #define RECORDS_BETWEEN " FROM records WHERE idx>=?1 AND idx<=?2"
 
+/* What is there once ?1 newer ones are, or ?2 bytes of newer ones. */
+#define TOO_OLD                                                                \
+    "id<=max((SELECT max(id) FROM quarantine)-?1, coalesce((SELECT max(id) "   \
+    "FROM (SELECT id, sum(length(bytes)+payload_size) OVER (ORDER BY id DESC)" \
+    " AS total FROM quarantine) WHERE total>?2), 0))"
+
 const char *const raftlog_sql_text[SQL_COUNT] = {
     [SQL_APPEND] = "INSERT INTO records(" RAFTLOG_COLUMNS
                    ",durable) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
@@ -24,22 +30,26 @@ const char *const raftlog_sql_text[SQL_COUNT] = {
         "idx,term,segment,position,payload_size,bytes,?3" RECORDS_BETWEEN
         " ORDER BY idx",
     [SQL_QUARANTINE_OLD] =
-        "SELECT segment, payload_size FROM quarantine WHERE id<="
-        "(SELECT max(id) FROM quarantine)-?1",
-    [SQL_QUARANTINE_TRIM] = "DELETE FROM quarantine WHERE id<="
-                            "(SELECT max(id) FROM quarantine)-?1",
+        "SELECT segment, payload_size FROM quarantine WHERE " TOO_OLD,
+    [SQL_QUARANTINE_TRIM] = "DELETE FROM quarantine WHERE " TOO_OLD,
+    [SQL_QUARANTINE_NEXT] =
+        "SELECT id,idx,term,segment,position,payload_size,bytes,cut_ns"
+        " FROM quarantine WHERE id>?1 ORDER BY id LIMIT 1",
+    [SQL_QUARANTINE_PLACE] =
+        "SELECT segment, payload_size FROM quarantine WHERE id=?1",
+    [SQL_QUARANTINE_DROP] = "DELETE FROM quarantine WHERE id=?1",
 };
 
 /* --- a transaction: begin, steps, and this --- */
 
-static int begin(struct raftlog *log)
+int raftlog_begin(struct raftlog *log)
 {
     place_uses_clear(&log->dropped);
     return db_begin(&log->db);
 }
 
 /* Commits when rc is 0; else, or when that fails, everything is as before. */
-static int commit(struct raftlog *log, int rc)
+int raftlog_commit(struct raftlog *log, int rc)
 {
     if (rc == 0) {
         rc = db_commit(&log->db);
@@ -59,7 +69,7 @@ static int commit_with_mark(struct raftlog *log, int rc)
     if (rc == 0 && log->durable != log->meta.durable) {
         rc = raftlog_set_meta(log, "durable", log->durable);
     }
-    rc = commit(log, rc);
+    rc = raftlog_commit(log, rc);
     if (rc == 0) {
         log->meta.durable = log->durable;
     }
@@ -113,7 +123,7 @@ int raftlog_append(struct raftlog *log, const struct log_row *rows,
 {
     assert(count > 0);
     assert(rows[0].index == log->last + 1);
-    int rc = begin(log);
+    int rc = raftlog_begin(log);
     if (rc < 0) {
         return rc;
     }
@@ -121,7 +131,7 @@ int raftlog_append(struct raftlog *log, const struct log_row *rows,
         assert(rows[i].index == rows[0].index + i);
         rc = insert(log, &rows[i]);
     }
-    rc = commit(log, rc);
+    rc = raftlog_commit(log, rc);
     if (rc < 0) {
         return rc;
     }
@@ -148,9 +158,15 @@ static int trim_quarantine(struct raftlog *log)
     sqlite3_stmt *trim = log->sql[SQL_QUARANTINE_TRIM];
     sqlite3_bind_int64(old, 1, RAFTLOG_QUARANTINE_MAX);
     sqlite3_bind_int64(trim, 1, RAFTLOG_QUARANTINE_MAX);
+    sqlite3_bind_int64(old, 2, RAFTLOG_QUARANTINE_BYTES_MAX);
+    sqlite3_bind_int64(trim, 2, RAFTLOG_QUARANTINE_BYTES_MAX);
     int rc =
         place_uses_collect(&log->dropped, &log->db, old, "find old quarantine");
-    return rc < 0 ? rc : db_run(&log->db, trim, "trim the quarantine");
+    if (rc == 0) {
+        rc = db_run(&log->db, trim, "trim the quarantine");
+        log->quarantine_lost += (uint64_t)sqlite3_changes64(log->db.handle);
+    }
+    return rc;
 }
 
 /* The newest rows go to quarantine; what is beyond its size just goes. */
@@ -161,6 +177,7 @@ static int move_rows(struct raftlog *log, uint64_t from, uint64_t now_ns)
         keep = log->last - RAFTLOG_QUARANTINE_MAX + 1;
     }
     int rc = keep > from ? drop_places(log, from, keep - 1) : 0;
+    log->quarantine_lost += keep - from;
     if (rc == 0) {
         rc = quarantine(log, keep, now_ns);
     }
@@ -176,7 +193,7 @@ int raftlog_truncate(struct raftlog *log, uint64_t from, uint64_t now_ns)
     if (from > log->last) {
         return 0;
     }
-    int rc = begin(log);
+    int rc = raftlog_begin(log);
     if (rc < 0) {
         return rc;
     }
@@ -199,7 +216,7 @@ int raftlog_truncate(struct raftlog *log, uint64_t from, uint64_t now_ns)
 int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote)
 {
     assert(term >= log->meta.term);
-    int rc = begin(log);
+    int rc = raftlog_begin(log);
     if (rc < 0) {
         return rc;
     }
@@ -222,7 +239,7 @@ int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote)
 
 int raftlog_save_standing(struct raftlog *log, enum log_standing standing)
 {
-    int rc = begin(log);
+    int rc = raftlog_begin(log);
     if (rc < 0) {
         return rc;
     }
@@ -279,7 +296,7 @@ int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most)
     if (to - log->meta.base_index > most) {
         to = log->meta.base_index + most;
     }
-    int rc = begin(log);
+    int rc = raftlog_begin(log);
     if (rc < 0) {
         return rc;
     }
@@ -335,7 +352,7 @@ int raftlog_reset(struct raftlog *log, uint64_t index, uint64_t term,
     int rc = index <= log->last ? get_term(log, index, &have) : 0;
     bool stays = have == term;
     if (rc == 0) {
-        rc = begin(log);
+        rc = raftlog_begin(log);
     }
     if (rc < 0) {
         return rc;

@@ -64,7 +64,8 @@ void raftlog_close(struct raftlog *log);
 /* One transaction. */
 int raftlog_append(struct raftlog *log, const struct log_row *rows,
                    size_t count);
-/* Moves rows from `from` on to quarantine (the newest 1000 are kept there). */
+/* Moves rows from `from` on to quarantine (the newest 1000, or 64 MiB, are kept
+ * there). */
 int raftlog_truncate(struct raftlog *log, uint64_t from, uint64_t now_ns);
 /* A vote makes a member of a new log. */
 int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote);
@@ -84,6 +85,21 @@ int raftlog_reset(struct raftlog *log, uint64_t index, uint64_t term,
 /* Remembers (with the next write) that everything up to index is durable. */
 void raftlog_durable(struct raftlog *log, uint64_t index);
 uint64_t raftlog_last(const struct raftlog *log);
+
+/* --- quarantine: superseded records, oldest first --- */
+struct quarantined_row {
+    uint64_t id, cut_ns;
+    struct log_row row;
+};
+/* The first with a larger id: 1; 0: none; negative code. Bytes are valid until
+ * the next call. */
+int raftlog_quarantine_next(struct raftlog *log, uint64_t after,
+                            struct quarantined_row *out);
+/* One transaction; those that are not there do not matter. */
+int raftlog_quarantine_drop(struct raftlog *log, const uint64_t *ids,
+                            size_t count);
+/* How many had to go for newer ones, since the start. */
+uint64_t raftlog_quarantine_lost(const struct raftlog *log);
 int raftlog_wal_fd(struct raftlog *log);
 /* Before the first write: room for the syncs to come (db_extend_wal). */
 int raftlog_extend(struct raftlog *log, uint64_t size);

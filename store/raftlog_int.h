@@ -4,6 +4,7 @@
  * raftlog_open.c    create, lock, open, close
  * raftlog_recover.c what open checks, and cuts
  * raftlog_read.c    reading, and the reader of another process
+ * raftlog_quarantine.c superseded records
  * raftlog_places.c  which segments the rows refer to
  */
 #ifndef STORE_RAFTLOG_INT_H
@@ -15,6 +16,7 @@ enum {
     RAFTLOG_VERSION = 2,
     RAFTLOG_APPLICATION_ID = 0x52464c47, /* "RFLG", for file(1) */
     RAFTLOG_QUARANTINE_MAX = 1000,
+    RAFTLOG_QUARANTINE_BYTES_MAX = 64 * 1024 * 1024, /* payloads included */
     /* Rows whose checksums open verifies even when they are surely durable:
      * those that are most likely to be read. */
     RAFTLOG_TAIL_CHECKED = 1000,
@@ -31,6 +33,9 @@ enum raftlog_sql {
     SQL_QUARANTINE,
     SQL_QUARANTINE_OLD,
     SQL_QUARANTINE_TRIM,
+    SQL_QUARANTINE_NEXT,
+    SQL_QUARANTINE_PLACE,
+    SQL_QUARANTINE_DROP,
     SQL_COUNT,
 };
 
@@ -60,7 +65,12 @@ struct raftlog {
     struct place_uses uses; /* of records and quarantine, as committed */
     struct place_uses dropped; /* by the transaction under way */
     struct blob row;           /* what the last read gave */
+    uint64_t quarantine_lost;  /* since the start: there were too many */
 };
+
+/* --- a transaction (raftlog.c): begin, steps, commit with their result --- */
+int raftlog_begin(struct raftlog *log);
+int raftlog_commit(struct raftlog *log, int rc);
 
 extern const char *const raftlog_sql_text[SQL_COUNT];
 

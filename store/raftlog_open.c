@@ -20,7 +20,7 @@ static const char schema[] =
     " durable INTEGER NOT NULL, bytes BLOB NOT NULL);"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL)"
     " WITHOUT ROWID;"
-    "CREATE TABLE quarantine(id INTEGER PRIMARY KEY, idx INTEGER NOT NULL,"
+    "CREATE TABLE quarantine(id INTEGER PRIMARY KEY AUTOINCREMENT, idx INTEGER NOT NULL,"
     " term INTEGER NOT NULL, segment INTEGER NOT NULL,"
     " position INTEGER NOT NULL, payload_size INTEGER NOT NULL,"
     " bytes BLOB NOT NULL, cut_ns INTEGER NOT NULL);";

@@ -18,9 +18,12 @@ static int ask(struct cli *cli, const char *datadir, json_t *request)
     return rc < 0 ? cli_fail(cli, CLI_FAILED, "%s", error) : CLI_OK;
 }
 
+enum { FAULT_ACTIONS = 5 };
+
 static int run(struct cli *cli)
 {
-    static const char *const actions[] = {"heal", "cut", "uncut", "fail"};
+    static const char *const actions[] = {"heal", "mend", "cut", "uncut",
+                                          "fail"};
     const char *operands[4];
     int count = 0, got, action = 0;
     uint64_t times = 0;
@@ -30,19 +33,20 @@ static int run(struct cli *cli)
             return CLI_USAGE;
         }
     }
-    while (action < 4 &&
+    while (action < FAULT_ACTIONS &&
            (count < 2 || strcmp(operands[1], actions[action]) != 0)) {
         action++;
     }
-    if (action == 4) {
+    if (action == FAULT_ACTIONS) {
         return cli_misuse(cli, "a data directory and one of cut NODE, uncut "
-                               "NODE, fail POINT, heal are expected");
+                               "NODE, heal, fail POINT, mend are expected");
     }
-    if (count != (action == 0 ? 2 : 3) && (action != 3 || count != 4)) {
+    bool alone = action < 2, fails = action == 4;
+    if (count != (alone ? 2 : 3) && (!fails || count != 4)) {
         return cli_misuse(cli, "%s takes %s", actions[action],
-                          action == 0   ? "nothing else"
-                          : action == 3 ? "a point and how often"
-                                        : "one node");
+                          alone   ? "nothing else"
+                          : fails ? "a point and how often"
+                                  : "one node");
     }
     if (count == 4 && !cli_number(operands[3], 1, INT32_MAX, &times)) {
         return cli_misuse(cli, "%s: this is not a number of times",
@@ -51,8 +55,8 @@ static int run(struct cli *cli)
     json_t *request = json_pack("{s:s, s:s, s:I}", "command", "fault",
                                 "action", actions[action], "count",
                                 (json_int_t)times);
-    if (action != 0) {
-        json_object_set_new(request, action == 3 ? "point" : "node",
+    if (!alone) {
+        json_object_set_new(request, fails ? "point" : "node",
                             json_string(operands[2]));
     }
     return ask(cli, operands[0], request);
@@ -62,13 +66,13 @@ static const struct cli_option options[] = {{0}};
 
 const struct cli_command cli_fault = {
     .name = "fault",
-    .operands = "DATADIR cut NODE | uncut NODE | fail POINT [TIMES] | heal",
+    .operands = "DATADIR cut NODE | uncut NODE | heal | fail POINT [TIMES] | mend",
     .sentence = "For tests: cut a way to another node, make calls fail",
     .more = "cut NODE drops, silently, everything that the node in DATADIR\n"
-            "sends to NODE; uncut NODE ends that. fail POINT makes a call fail, so\n"
-            "many TIMES or until it is healed: log-write, log-full (as on a\n"
-            "full disk), log-cut, sync, stage, undo, apply. heal ends all of\n"
-            "that. Refused unless the node was started with --allow-faults.\n",
+            "sends to NODE; uncut NODE ends that; heal ends all cuts of this\n"
+            "node. fail POINT makes a call fail, so many TIMES or until mend:\n"
+            "log-write, log-full (as on a full disk), log-cut, sync, stage,\n"
+            "undo, apply; disk-full pretends that it is. Refused unless the node was started with --allow-faults.\n",
     .options = options,
     .run = run,
 };

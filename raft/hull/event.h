@@ -97,6 +97,14 @@ enum event_severity { EVENT_INFO, EVENT_WARN, EVENT_FAULT, EVENT_FATAL };
       "the tree that came is this node's now")                                 \
     X(EVENT_SNAPSHOT_FAILED, "snapshot-failed", EVENT_WARN,                    \
       "a snapshot could not be sent or taken; it will be tried again")         \
+    X(EVENT_QUARANTINE_FULL, "quarantine-full", EVENT_WARN,                    \
+      "superseded records were let go for newer ones")                         \
+    X(EVENT_DISK_LOW, "disk-low", EVENT_WARN,                                  \
+      "the disk is nearly full: nothing may grow")                             \
+    X(EVENT_DISK_FULL, "disk-full", EVENT_WARN,                                \
+      "the disk is full: no records are taken")                                \
+    X(EVENT_DISK_ROOM, "disk-room", EVENT_INFO,                                \
+      "there is room on the disk again")                                       \
     X(EVENT_DIGESTS_DIFFER, "digests-differ", EVENT_FATAL,                     \
       "two nodes made different trees of the same log")
 

@@ -338,6 +338,11 @@ void hull_hold(struct hull *hull, raft_index index)
     hull->hold = index;
 }
 
+void hull_set_full(struct hull *hull, bool full)
+{
+    hull->full = full;
+}
+
 void hull_fault(struct hull *hull, raft_time now, const char *why)
 {
     if (hull->faulted) {

@@ -82,6 +82,9 @@ void hull_receive(struct hull *hull, raft_time now, struct bytes frame);
 void hull_tick(struct hull *hull, raft_time now);
 /* Works off what was queued. Call before sleeping. */
 void hull_flush(struct hull *hull, raft_time now);
+/* While it is full the node takes no records of a leader, and so acknowledges
+ * none: it hears heartbeats, votes, and is behind. */
+void hull_set_full(struct hull *hull, bool full);
 /* The sync named token is done; status != 0 faults the node. */
 void hull_log_durable(struct hull *hull, raft_time now, raft_token token,
                       int status);

@@ -94,6 +94,7 @@ struct hull {
     raft_token durable_token;
     int durable_status;
 
+    bool full; /* the disk */
     bool faulted, fault_told;
     struct hull_note fault; /* why: code, error, text */
 

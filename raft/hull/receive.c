@@ -58,6 +58,13 @@ static void raft_receive(struct hull *hull, node_id from, struct bytes body)
         cannot_forget(&hull->cannot, from); /* it is in service again */
     }
     bool has_records = message.type == RAFT_APPEND && message.count > 0;
+    if (has_records && hull->full) {
+        /* As if it had come without them: they are sent again later. */
+        frame_records_free(records, message.count);
+        records = NULL;
+        message.count = 0;
+        has_records = false;
+    }
     if (message.from != from || message.to != hull->self ||
         (has_records && !records_fit(&message, records))) {
         hull->count.frames_bad++;

@@ -61,6 +61,12 @@ static const struct {
     [EVENT_SNAPSHOT_INSTALLED] = SNAPSHOT("behind the log"),
     [EVENT_SNAPSHOT_FAILED] = SNAPSHOT("a damaged segment"),
 #undef SNAPSHOT
+    [EVENT_QUARANTINE_FULL] = {"tests/cluster/21-faults.bats",
+                               "what was retried is not in quarantine"},
+    [EVENT_DISK_FULL] = {"tests/cluster/21-faults.bats", "a full disk on one"},
+    [EVENT_DISK_ROOM] = {"tests/cluster/21-faults.bats", "a full disk on one"},
+    [EVENT_DISK_LOW] = {"tests/cluster/21-faults.bats",
+                        "a real disk that fills up"},
     [EVENT_DIGESTS_DIFFER] = {"tests/cluster/11-review.bats",
                               "of three nodes the one whose state differs"},
 };

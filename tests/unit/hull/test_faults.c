@@ -461,6 +461,34 @@ static void a_peer_that_cannot_follow(void **state)
     bench_close(&b);
 }
 
+/* It hears its leader, and acknowledges nothing that it has not. */
+static void a_full_node_takes_no_records(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct hull_status status;
+    follow(&b, 2);
+    hull_set_full(b.hull, true);
+    append(&b, OTHER, 1, 3, 1, 2);
+    assert_int_equal(b.log_count, 2);
+    assert_int_equal(b.applied, 2); /* what it has goes on */
+    struct raft_message m;
+    struct record **records;
+    struct frame *last = &b.sent[b.sent_count - 1];
+    assert_int_equal(
+        frame_decode_raft(frame_body((struct bytes){last->data, last->size}),
+                          &m, &records),
+        0);
+    assert_int_equal(m.type, RAFT_APPEND_REPLY);
+    assert_int_equal(m.match, 2);
+    hull_get_status(b.hull, b.now, &status);
+    assert_false(status.faulted);
+    hull_set_full(b.hull, false);
+    append(&b, OTHER, 1, 3, 1, 3);
+    assert_int_equal(b.applied, 3);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_node_that_is_not_wanted_any_more),
         cmocka_unit_test(a_peer_that_is_preferred),
         cmocka_unit_test(a_configuration_of_another_version),
+        cmocka_unit_test(a_full_node_takes_no_records),
         cmocka_unit_test(every_leader_is_told),
         cmocka_unit_test(a_peer_that_cannot_follow),
         cmocka_unit_test(the_program_may_say_so),

@@ -185,11 +185,46 @@ static void quarantine_keeps_the_newest_thousand(void **state)
     assert_ok(raftlog_truncate(world.log, 1, 3));
     assert_int_equal(ask("SELECT count(*) FROM quarantine"), 1000);
     assert_int_equal(ask("SELECT min(idx) FROM quarantine"), 501);
+    assert_int_equal(raftlog_quarantine_lost(world.log), 200 + 500 + 1000);
     assert_int_equal(payloads_used(),
                      ask("SELECT count(*) FROM quarantine WHERE segment<>0"));
     reopen();
     assert_int_equal(payloads_used(),
                      ask("SELECT count(*) FROM quarantine WHERE segment<>0"));
+}
+
+static void quarantine_is_read_and_emptied(void **state)
+{
+    (void)state;
+    struct quarantined_row row;
+    uint64_t ids[3], after = 0;
+    assert_ok(log_world_append(&world, 1, 10));
+    assert_ok(raftlog_truncate(world.log, 8, 12345));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(raftlog_quarantine_next(world.log, after, &row), 1);
+        assert_int_equal(row.row.index, 8 + i);
+        assert_int_equal(row.row.term, 1);
+        assert_int_equal(row.cut_ns, 12345);
+        assert_memory_equal(row.row.bytes.data, "record ", 7);
+        after = ids[i] = row.id;
+    }
+    assert_int_equal(raftlog_quarantine_next(world.log, after, &row), 0);
+    assert_ok(raftlog_quarantine_drop(world.log, ids, 2));
+    assert_int_equal(ask("SELECT count(*) FROM quarantine"), 1);
+    assert_int_equal(raftlog_quarantine_next(world.log, 0, &row), 1);
+    assert_int_equal(row.row.index, 10);
+    assert_ok(raftlog_quarantine_drop(world.log, ids, 3));
+    assert_ok(raftlog_quarantine_drop(world.log, ids, 3));
+    assert_int_equal(raftlog_quarantine_next(world.log, 0, &row), 0);
+    uint64_t used = payloads_used();
+    reopen(); /* what was counted is what is there */
+    assert_int_equal(payloads_used(), used);
+    /* An id is never given again. */
+    assert_ok(log_world_append(&world, 2, 1));
+    assert_ok(raftlog_truncate(world.log, 8, 5));
+    assert_int_equal(raftlog_quarantine_next(world.log, 0, &row), 1);
+    assert_true(row.id > ids[2]);
+    assert_int_equal(raftlog_quarantine_lost(world.log), 0);
 }
 
 static void compacting_deletes_in_steps(void **state)
@@ -583,6 +618,7 @@ int main(void)
         TEST(truncated_rows_go_to_quarantine),
         TEST(truncate_behind_the_end_does_nothing),
         TEST(quarantine_keeps_the_newest_thousand),
+        TEST(quarantine_is_read_and_emptied),
         TEST(compacting_deletes_in_steps),
         TEST(compacting_everything_leaves_the_base),
         TEST(second_opening_is_refused_and_names_the_process),

@@ -1,0 +1,401 @@
+#include "fs/quarantine.h"
+
+#include "fs/node.h"
+#include "raft/wire/hash.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t hash_of(const struct record *record)
+{
+    return hash64(record->body,
+                  record->payload_hash[0] ^ record->payload_hash[1]);
+}
+
+/* --- the table --- */
+
+static void add(struct quarantine *quarantine, uint64_t id,
+                const struct record *record)
+{
+    if (quarantine->count == quarantine->capacity) {
+        quarantine->capacity = quarantine->capacity * 2 + 16;
+        quarantine->list = realloc(
+            quarantine->list, quarantine->capacity * sizeof *quarantine->list);
+        assert(quarantine->list != NULL);
+    }
+    quarantine->list[quarantine->count++] =
+        (struct quarantined){.id = id,
+                             .origin = record->origin,
+                             .session = record->session,
+                             .serial = record->serial,
+                             .hash = hash_of(record)};
+}
+
+static int drop(struct node *node, size_t at)
+{
+    struct quarantine *quarantine = &node->quarantine;
+    int rc = raftlog_quarantine_drop(node->log, &quarantine->list[at].id, 1);
+    if (rc == 0) {
+        quarantine->count--;
+        memmove(&quarantine->list[at], &quarantine->list[at + 1],
+                (quarantine->count - at) * sizeof *quarantine->list);
+    }
+    return rc;
+}
+
+static size_t find(const struct quarantine *quarantine, uint64_t id)
+{
+    size_t at = 0;
+    while (at < quarantine->count && quarantine->list[at].id != id) {
+        at++;
+    }
+    return at;
+}
+
+void quarantine_release(struct quarantine *quarantine)
+{
+    free(quarantine->list);
+    *quarantine = (struct quarantine){.list = NULL};
+}
+
+/* --- what comes in --- */
+
+static bool is_wanted(const struct node *node, const struct record *record)
+{
+    return record->code == RECORD_COMMAND && record->session != 0 &&
+           !apply_was_done(node->apply, record->session, record->serial);
+}
+
+static int look_at(struct node *node, const struct quarantined_row *row)
+{
+    struct record *record;
+    uint64_t id = row->id;
+    int rc = logapi_decode(node, &row->row, &record);
+    if (rc == STORE_CORRUPT) {
+        return 0; /* nobody can use it, but somebody may want to see that */
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (is_wanted(node, record)) {
+        add(&node->quarantine, id, record);
+    } else {
+        rc = raftlog_quarantine_drop(node->log, &id, 1);
+    }
+    record_unref(record);
+    return rc;
+}
+
+static int look_at_new_ones(struct node *node)
+{
+    struct quarantine *quarantine = &node->quarantine;
+    struct quarantined_row row;
+    int rc;
+    while ((rc = raftlog_quarantine_next(node->log, quarantine->seen, &row)) ==
+           1) {
+        quarantine->seen = row.id;
+        rc = look_at(node, &row);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return rc;
+}
+
+int quarantine_open(struct node *node)
+{
+    return look_at_new_ones(node);
+}
+
+/* The oldest had to go: forget them here, too. */
+static void forget_the_lost(struct node *node)
+{
+    struct quarantine *quarantine = &node->quarantine;
+    uint64_t lost = raftlog_quarantine_lost(node->log);
+    struct quarantined_row row;
+    if (lost == quarantine->lost) {
+        return;
+    }
+    node_event(node, EVENT_QUARANTINE_FULL, 0, 0,
+               "%" PRIu64 " records were let go for newer ones",
+               lost - quarantine->lost);
+    quarantine->lost = lost;
+    bool any = raftlog_quarantine_next(node->log, 0, &row) == 1;
+    size_t gone = 0;
+    while (gone < quarantine->count &&
+           (!any || quarantine->list[gone].id < row.id)) {
+        gone++;
+    }
+    quarantine->count -= gone;
+    memmove(quarantine->list, quarantine->list + gone,
+            quarantine->count * sizeof *quarantine->list);
+}
+
+int quarantine_cut(struct node *node)
+{
+    int rc = look_at_new_ones(node);
+    forget_the_lost(node);
+    return rc;
+}
+
+/* --- what goes --- */
+
+static bool is_same(const struct quarantined *old, const struct record *record,
+                    uint64_t hash)
+{
+    return old->origin == record->origin && old->serial == record->serial &&
+           (old->session == record->session || old->hash == hash);
+}
+
+int quarantine_applied(struct node *node, const struct record *record,
+                       int error)
+{
+    struct quarantine *quarantine = &node->quarantine;
+    if (quarantine->count == 0 || record->session == 0) {
+        return 0;
+    }
+    struct apply_session session;
+    if (error == ESTALE &&
+        !apply_session_get(node->apply, record->session, &session)) {
+        return 0; /* refused: its session has ended */
+    }
+    uint64_t hash = hash_of(record);
+    for (size_t i = 0; i < quarantine->count; i++) {
+        if (is_same(&quarantine->list[i], record, hash)) {
+            return drop(node, i);
+        }
+    }
+    return 0;
+}
+
+/* --- for people --- */
+
+static json_t *refuse(const char *text)
+{
+    return json_pack("{s:s}", "error", text);
+}
+
+static void put_time(char *out, size_t size, uint64_t ns)
+{
+    time_t seconds = (time_t)(ns / 1000000000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+/* Names need not be UTF-8, which JSON is. */
+static json_t *text_json(char *text)
+{
+    json_t *out = json_string(text);
+    if (out == NULL) {
+        for (char *at = text; *at != '\0'; at++) {
+            *at = (unsigned char)*at < 0x80 ? *at : '?';
+        }
+        out = json_string(text);
+    }
+    return out;
+}
+
+static json_t *record_json(struct node *node, const struct record *record)
+{
+    struct command command;
+    char operation[8192] = "not a command", time[40];
+    put_time(time, sizeof time, record->time_ns);
+    json_t *out = json_pack("{s:I, s:I, s:s, s:s}", "index",
+                            (json_int_t)record->index, "term",
+                            (json_int_t)record->term, "time", time, "node",
+                            members_name(node, record->origin));
+    if (record->code == RECORD_COMMAND &&
+        command_decode(record->body, &command) == 0) {
+        command_print(&command, record->payload_size, operation,
+                      sizeof operation);
+        json_object_set_new(out, "uid", json_integer(command.caller.uid));
+        json_object_set_new(out, "pid", json_integer(command.caller.pid));
+        json_object_set_new(out, "comm", text_json(command.caller.comm));
+    }
+    json_object_set_new(out, "operation", text_json(operation));
+    json_object_set_new(out, "size",
+                        json_integer((json_int_t)record->payload_size));
+    return out;
+}
+
+/* One reference; NULL: it is not there, or damaged. */
+static struct record *read_one(struct node *node, uint64_t id,
+                               uint64_t *cut_ns)
+{
+    struct quarantined_row row;
+    struct record *record;
+    if (id == 0 || raftlog_quarantine_next(node->log, id - 1, &row) != 1 ||
+        row.id != id) {
+        return NULL;
+    }
+    *cut_ns = row.cut_ns;
+    return logapi_decode(node, &row.row, &record) < 0 ? NULL : record;
+}
+
+static json_t *entry_json(struct node *node, uint64_t id,
+                          const struct record *record, uint64_t cut_ns)
+{
+    char time[40];
+    json_t *out = record_json(node, record);
+    put_time(time, sizeof time, cut_ns);
+    json_object_set_new(out, "id", json_integer((json_int_t)id));
+    json_object_set_new(out, "superseded", json_string(time));
+    return out;
+}
+
+static json_t *list_all(struct node *node)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < node->quarantine.count; i++) {
+        uint64_t id = node->quarantine.list[i].id, cut_ns;
+        struct record *record = read_one(node, id, &cut_ns);
+        if (record != NULL) {
+            json_array_append_new(list, entry_json(node, id, record, cut_ns));
+            record_unref(record);
+        }
+    }
+    return json_pack("{s:o, s:I}", "quarantine", list, "lost",
+                     (json_int_t)raftlog_quarantine_lost(node->log));
+}
+
+static json_t *hex_json(struct bytes bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *from = bytes.data;
+    char *text = malloc(2 * bytes.size + 1);
+    assert(text != NULL);
+    for (size_t i = 0; i < bytes.size; i++) {
+        text[2 * i] = digits[from[i] >> 4];
+        text[2 * i + 1] = digits[from[i] & 15];
+    }
+    json_t *out = json_stringn(text, 2 * bytes.size);
+    free(text);
+    return out;
+}
+
+/* Both sides of the conflict: the record, and what stands in its place. */
+static json_t *show_one(struct node *node, uint64_t id)
+{
+    uint64_t cut_ns;
+    struct record *now, *record = read_one(node, id, &cut_ns);
+    if (record == NULL) {
+        return refuse("there is no such record in quarantine");
+    }
+    json_t *out = entry_json(node, id, record, cut_ns);
+    json_object_set_new(out, "payload", hex_json(record->payload));
+    bool there = record->index <= raftlog_last(node->log) &&
+                 node->log_api.read(node, record->index, &now) == 0;
+    json_object_set_new(out, "instead",
+                        there ? record_json(node, now) : json_null());
+    if (there) {
+        record_unref(now);
+    }
+    record_unref(record);
+    return out;
+}
+
+/* --- again --- */
+
+static void replay_ended(struct node *node, int error)
+{
+    struct quarantine *quarantine = &node->quarantine;
+    size_t at = find(quarantine, quarantine->replay.id);
+    if (error == 0 && at < quarantine->count && drop(node, at) < 0) {
+        error = EIO;
+    }
+    quarantine->replay.last = quarantine->replay.id;
+    quarantine->replay.last_error = error;
+    quarantine->replay.id = 0;
+}
+
+static void replay_done(struct request *request,
+                        const struct hull_result *result)
+{
+    (void)result;
+    struct node *node = request->node;
+    replay_ended(node, 0);
+}
+
+static void replay_failed(struct request *request, int error)
+{
+    struct node *node = request->node;
+    replay_ended(node, error);
+}
+
+static json_t *replay(struct node *node, uint64_t id)
+{
+    uint64_t cut_ns;
+    struct command command;
+    struct record *record = read_one(node, id, &cut_ns);
+    if (record == NULL) {
+        return refuse("there is no such record in quarantine");
+    }
+    const char *why = NULL;
+    struct request *request = NULL;
+    if (node->quarantine.replay.id != 0) {
+        why = "another record is being submitted again";
+    } else if (command_decode(record->body, &command) < 0) {
+        why = "that is not a command";
+    } else if (command.op >= OP_LOCK && command.op <= OP_LOCK_RELEASE) {
+        why = "a lock cannot be taken for a program that is gone";
+    } else if ((request = request_new(node, NULL, replay_done)) == NULL) {
+        why = "too much is waiting";
+    } else {
+        node->quarantine.replay.id = id;
+        request->failed = replay_failed;
+        request_command(request, &command, record->payload);
+    }
+    record_unref(record);
+    return why != NULL ? refuse(why) : json_object();
+}
+
+static json_t *replay_result(struct node *node, uint64_t id)
+{
+    const struct quarantine *quarantine = &node->quarantine;
+    if (quarantine->replay.id == id) {
+        return json_pack("{s:b}", "waiting", true);
+    }
+    if (quarantine->replay.last != id) {
+        return refuse("it was not submitted again");
+    }
+    return json_pack("{s:b, s:i, s:s}", "waiting", false, "errno",
+                     quarantine->replay.last_error, "text",
+                     strerror(quarantine->replay.last_error));
+}
+
+static json_t *drop_one(struct node *node, uint64_t id)
+{
+    size_t at = find(&node->quarantine, id);
+    if (at == node->quarantine.count) {
+        return refuse("there is no such record in quarantine");
+    }
+    return drop(node, at) < 0 ? refuse(store_error_text()) : json_object();
+}
+
+json_t *quarantine_control(struct node *node, const json_t *request)
+{
+    const char *action = json_string_value(json_object_get(request, "action"));
+    uint64_t id =
+        (uint64_t)json_integer_value(json_object_get(request, "id"));
+    if (action == NULL || strcmp(action, "list") == 0) {
+        return list_all(node);
+    }
+    if (strcmp(action, "show") == 0) {
+        return show_one(node, id);
+    }
+    if (strcmp(action, "drop") == 0) {
+        return drop_one(node, id);
+    }
+    if (strcmp(action, "replay") == 0) {
+        return replay(node, id);
+    }
+    if (strcmp(action, "replay-result") == 0) {
+        return replay_result(node, id);
+    }
+    return refuse("an action is list, show, drop or replay");
+}
