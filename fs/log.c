@@ -27,6 +27,16 @@ void log_set_level(int level)
     log_state.level = level;
 }
 
+const char *log_level_name(int level)
+{
+    return level_names[level];
+}
+
+int log_level(void)
+{
+    return log_state.level;
+}
+
 int log_level_from_name(const char *name)
 {
     for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {

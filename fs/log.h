@@ -27,6 +27,8 @@ enum {
 /* Less important events are not written. Default: LOG_INFO. */
 void log_set_level(int level);
 /* "error", "warn", "info", "debug"; -1: none of these. */
+const char *log_level_name(int level);
+int log_level(void);
 int log_level_from_name(const char *name);
 /* Writes to this file from now on, at its end. -1 with errno. */
 int log_open(const char *path);

@@ -6,7 +6,7 @@
 
 static const struct cli_command *const commands[] = {
     &cli_init,   &cli_mount,    &cli_run,   &cli_status, &cli_events,
-    &cli_quarantine, &cli_member, &cli_transfer, &cli_locks, &cli_log,
+    &cli_config, &cli_quarantine, &cli_member, &cli_transfer, &cli_locks, &cli_log,
     &cli_check, &cli_fault,  &cli_version,
 };
 

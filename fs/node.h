@@ -215,6 +215,9 @@ void ops_changed_elsewhere(struct node *node,
 
 /* fs/status.c: new references */
 json_t *status_json(struct node *node);
+/* fs/config_control.c: {"command": "config", "action": "get" | "set", "key",
+ * "value"} */
+json_t *config_control(struct node *node, const json_t *request);
 json_t *locks_json(struct node *node); /* fs/locks_json.c */
 json_t *node_control(void *arg, const json_t *request);
 

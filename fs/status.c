@@ -343,6 +343,9 @@ json_t *node_control(void *arg, const json_t *request)
     if (strcmp(command, "events") == 0) {
         return events_json(node, request);
     }
+    if (strcmp(command, "config") == 0) {
+        return config_control(node, request);
+    }
     if (strcmp(command, "quarantine") == 0) {
         return quarantine_control(node, request);
     }

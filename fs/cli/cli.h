@@ -62,7 +62,7 @@ void cli_print_help(const struct cli_command *command);
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
 extern const struct cli_command cli_init, cli_mount, cli_run, cli_status,
-    cli_events, cli_quarantine, cli_member, cli_transfer, cli_locks, cli_log,
+    cli_events, cli_config, cli_quarantine, cli_member, cli_transfer, cli_locks, cli_log,
     cli_check, cli_fault, cli_version;
 
 #endif

@@ -306,6 +306,19 @@ static int step_submit(struct raft *r, const struct raft_event *event)
     return 0;
 }
 
+/* In one step: the next heartbeat comes no later than with the new interval. */
+static int step_set(struct raft *r, uint32_t heartbeat_us)
+{
+    if (heartbeat_us == 0 || heartbeat_us >= r->options.election_us) {
+        return -1;
+    }
+    r->options.heartbeat_us = heartbeat_us;
+    if (r->role == RAFT_LEADER && r->heartbeat_at > r->now + heartbeat_us) {
+        r->heartbeat_at = r->now + heartbeat_us;
+    }
+    return 0;
+}
+
 static void advance_clock(struct raft *r, raft_time now)
 {
     assert(now >= r->clock);
@@ -365,6 +378,8 @@ static int step(struct raft *r, const struct raft_event *event)
         return transfer_start(r, event->target);
     case RAFT_EVENT_CHANGE:
         return leader_change(r, event->change);
+    case RAFT_EVENT_SET:
+        return step_set(r, event->heartbeat_us);
     case RAFT_EVENT_FAULT:
         raft_fault(r);
         break;

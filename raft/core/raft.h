@@ -102,6 +102,8 @@ enum raft_event_type {
                           * when it asked a leader that others made sure of */
     RAFT_EVENT_TRANSFER, /* leader only: hand over to `target` (0: the best) */
     RAFT_EVENT_CHANGE,   /* leader only: change who belongs to the cluster */
+    RAFT_EVENT_SET,      /* another heartbeat_us from now on; what peers rely on
+                          * (election, lease) is for life */
     RAFT_EVENT_FAULT,    /* take this node out of service: no votes, no acks */
 };
 
@@ -117,6 +119,7 @@ struct raft_event {
                                          * INSTALLED: the committed one */
     size_t config_count;                /* among the attached, in order */
     const struct raft_change *change;   /* CHANGE */
+    uint32_t heartbeat_us;              /* SET: less than election_us, or -1 */
     uint32_t count;                     /* SUBMIT */
     uint64_t read_id;                   /* READ: returned in READ_OK/READ_FAIL */
     raft_token token;                   /* DURABLE */

@@ -343,6 +343,19 @@ void hull_set_full(struct hull *hull, bool full)
     hull->full = full;
 }
 
+int hull_set_heartbeat(struct hull *hull, raft_time now, uint32_t heartbeat_us)
+{
+    if (hull->faulted) {
+        return -1;
+    }
+    hull_enter(hull, now);
+    struct raft_event event = {.type = RAFT_EVENT_SET,
+                               .heartbeat_us = heartbeat_us};
+    int rc = hull_step(hull, &event);
+    hull_leave(hull);
+    return rc;
+}
+
 void hull_fault(struct hull *hull, raft_time now, const char *why)
 {
     if (hull->faulted) {

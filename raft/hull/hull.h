@@ -85,6 +85,8 @@ void hull_flush(struct hull *hull, raft_time now);
 /* While it is full the node takes no records of a leader, and so acknowledges
  * none: it hears heartbeats, votes, and is behind. */
 void hull_set_full(struct hull *hull, bool full);
+/* Another interval of heartbeats, at once. -1: too long, or out of service. */
+int hull_set_heartbeat(struct hull *hull, raft_time now, uint32_t heartbeat_us);
 /* The sync named token is done; status != 0 faults the node. */
 void hull_log_durable(struct hull *hull, raft_time now, raft_token token,
                       int status);

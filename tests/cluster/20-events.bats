@@ -62,3 +62,32 @@ has_lock() {
     [[ $(timeout 5 "$RAFTFS" locks "$C/data/$1" --json |
         jq '.locks | length') == 1 ]]
 }
+
+@test "settings change under load, without an election or a lost answer" {
+    cluster_up 3
+    local leader term node ms
+    leader=$(leader_name)
+    for node in "${NODES[@]}"; do appender "$node" 1000000; done
+    wait_until 20 acked 10 "${NODES[@]}"
+    term=$(field "$leader" term)
+    for ms in 20 50 200 100; do
+        for node in "${NODES[@]}"; do
+            timeout 10 "$RAFTFS" config set "heartbeat_ms=$ms" "$C/$node"
+            timeout 10 "$RAFTFS" config set "op_timeout_ms=${ms}00" "$C/$node"
+            [[ $(timeout 10 "$RAFTFS" config get heartbeat_ms "$C/$node") == "$ms" ]]
+        done
+    done
+    has_event n1 setting heartbeat_ms
+    wait_until 20 acked 30 "${NODES[@]}"
+    [[ $(field "$leader" role) == leader && $(field "$leader" term) == "$term" ]]
+    end_background
+    wait_converged
+    check_appends "$C/n2/d/log"
+    [[ $(jq .heartbeat_ms "$C/data/n1/raftfs.json") == 100 ]]
+    run timeout 10 "$RAFTFS" config set heartbeat_ms=9999 "$C/n1"
+    [[ $status -eq 1 && $output == *heartbeat_ms* ]]
+    run timeout 10 "$RAFTFS" config set election_ms=9999 "$C/n1"
+    [[ $status -eq 1 && $output == *election_ms* ]]
+    run timeout 10 "$RAFTFS" config get nonsense "$C/n1"
+    [[ $status -eq 1 && $output == *nonsense* ]]
+}

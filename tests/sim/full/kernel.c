@@ -229,6 +229,28 @@ void control_close(struct control *control)
     (void)control;
 }
 
+int log_level(void)
+{
+    return LOG_INFO;
+}
+
+void log_set_level(int level)
+{
+    (void)level;
+}
+
+const char *log_level_name(int level)
+{
+    (void)level;
+    return "info";
+}
+
+int log_level_from_name(const char *name)
+{
+    (void)name;
+    return -1;
+}
+
 void log_reopen(void)
 {
 }

@@ -51,6 +51,7 @@ static const struct {
                        "garbage_is_noted_once"},
 #define BATS(test) {"tests/cluster/20-events.bats", test}
     [EVENT_ROLE] = BATS("events have codes"),
+    [EVENT_SETTING] = BATS("settings change under load"),
     [EVENT_SESSION_OPENED] = BATS("events have codes"),
     [EVENT_SESSION_ENDED] = BATS("a node that was away"),
     [EVENT_SESSION_TIMED_OUT] = BATS("a node that was away"),

@@ -489,6 +489,30 @@ static void a_full_node_takes_no_records(void **state)
     bench_close(&b);
 }
 
+/* At once, and nobody loses a role by it. */
+static void the_heartbeat_changes_while_it_leads(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    elect(&b, 1);
+    while (b.sync_token != 0) {
+        synced(&b, 0);
+    }
+    pass(&b, 1000);
+    size_t sent = b.sent_count;
+    pass(&b, 99 * 1000); /* of 100: one round to two peers, at most */
+    assert_true(b.sent_count - sent <= 4);
+    assert_int_equal(hull_set_heartbeat(b.hull, b.now, 10 * 1000), 0);
+    sent = b.sent_count;
+    pass(&b, 100 * 1000);
+    assert_true(b.sent_count - sent >= 18);
+    assert_true(hull_is_leader(b.hull));
+    assert_int_equal(hull_set_heartbeat(b.hull, b.now, 0), -1);
+    assert_int_equal(hull_set_heartbeat(b.hull, b.now, 700 * 1000), -1);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_node_that_is_not_wanted_any_more),
         cmocka_unit_test(a_peer_that_is_preferred),
         cmocka_unit_test(a_configuration_of_another_version),
+        cmocka_unit_test(the_heartbeat_changes_while_it_leads),
         cmocka_unit_test(a_full_node_takes_no_records),
         cmocka_unit_test(every_leader_is_told),
         cmocka_unit_test(a_peer_that_cannot_follow),
