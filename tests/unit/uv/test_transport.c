@@ -1,8 +1,10 @@
 #include "world.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* --- what tests wait for --- */
@@ -255,8 +257,17 @@ static void an_absent_peer_is_told_of_once(void **state)
     world_free(world);
 }
 
+static struct rlimit files;
+
+static void give_files_back(int signal)
+{
+    (void)signal;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* libuv keeps one descriptor for that case, to be able to refuse; it is taken
- * away here. */
+ * away here. Then it tries again, and tells each time, within one turn of the
+ * loop: so a signal has to end it. */
 static void without_descriptors_nobody_is_accepted(void **state)
 {
     (void)state;
@@ -264,15 +275,20 @@ static void without_descriptors_nobody_is_accepted(void **state)
     world_start(world, 1);
     world_run(world, 10);
     int client = world_connect(world, 1);
-    struct rlimit limit, none;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    none = limit;
+    getrlimit(RLIMIT_NOFILE, &files);
+    struct rlimit none = files;
     none.rlim_cur = 0;
     assert_int_equal(close(world->loop.emfile_fd), 0);
     world->loop.emfile_fd = -1;
+    const struct sigaction action = {.sa_handler = give_files_back};
+    struct sigaction before;
+    sigaction(SIGALRM, &action, &before);
     setrlimit(RLIMIT_NOFILE, &none);
+    const struct itimerval soon = {.it_value.tv_usec = 20000};
+    setitimer(ITIMER_REAL, &soon, NULL);
     world_wait(world, n1_has_notes, 1);
-    setrlimit(RLIMIT_NOFILE, &limit);
+    give_files_back(SIGALRM);
+    sigaction(SIGALRM, &before, NULL);
     assert_int_equal(world_count_notes(world, 1, "warn accept-failed"), 1);
     close(client);
     world_run(world, 10);
