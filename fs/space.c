@@ -81,6 +81,7 @@ static bool needs_room(const struct command *command)
 {
     switch (command->op) {
     case OP_CREATE:
+    case OP_TMPFILE:
     case OP_MKNOD:
     case OP_MKDIR:
     case OP_SYMLINK:
