@@ -2,6 +2,16 @@
 #include "store/image_int.h"
 #include "tests/fuzz/fuzz.h"
 
+static void decode_names(struct view src)
+{
+    const uint8_t *data = src.data;
+    struct image_reader r = {.at = data, .end = data + src.size};
+    struct dentry dentry;
+    while (image_name_next(&r, &dentry) == 1) {
+        must(dentry.name.size > 0 && dentry.name.size <= TREE_NAME_MAX);
+    }
+}
+
 static void decode_items(struct view src)
 {
     const uint8_t *data = src.data;
@@ -10,12 +20,8 @@ static void decode_items(struct view src)
     while (image_item_next(&r, &item) == 1) {
         must(r.at <= r.end);
         must(item.bytes.size <= src.size);
-        struct image_reader names = {.at = item.bytes.data};
-        names.end = names.at + item.bytes.size;
-        struct dentry dentry;
-        while (item.type == ITEM_NAMES &&
-               image_name_next(&names, &dentry) == 1) {
-            must(dentry.name.size > 0 && dentry.name.size <= TREE_NAME_MAX);
+        if (item.type == ITEM_NAMES) {
+            decode_names(item.bytes);
         }
     }
 }
