@@ -158,7 +158,10 @@ static int log_reset(void *self, raft_index index, raft_term term,
 {
     struct node *node = self;
     node->sync.truncated = true;
-    int rc = raftlog_reset(node->log, index, term, doubtful, wall_ns());
+    int rc;
+    do {
+        rc = raftlog_reset(node->log, index, term, doubtful, wall_ns());
+    } while (room_made(node, rc));
     return rc < 0 ? rc : quarantine_cut(node);
 }
 

@@ -108,10 +108,11 @@ static void on_background(uv_async_t *async)
 
 int node_commit_tree(struct node *node)
 {
+    room_prepare(node); /* a transaction that fails cannot be tried again */
     int rc = apply_flush(node->apply);
-    do {
-        rc = rc == 0 || rc == STORE_FULL ? tree_commit(node->tree) : rc;
-    } while (room_made(node, rc));
+    if (rc == 0) {
+        rc = tree_commit(node->tree);
+    }
     if (rc == 0) {
         node->committed = tree_applied(node->tree);
     }

@@ -75,7 +75,7 @@ static int look_at(struct node *node, const struct quarantined_row *row)
     struct record *record;
     uint64_t id = row->id;
     int rc = logapi_decode(node, &row->row, &record);
-    if (rc == STORE_CORRUPT) {
+    if (rc == STORE_CORRUPT || rc == STORE_NOT_FOUND) {
         return 0; /* nobody can use it, but somebody may want to see that */
     }
     if (rc < 0) {
@@ -166,7 +166,9 @@ int quarantine_applied(struct node *node, const struct record *record,
     uint64_t hash = hash_of(record);
     for (size_t i = 0; i < quarantine->count; i++) {
         if (is_same(&quarantine->list[i], record, hash)) {
-            return drop(node, i);
+            /* On a full disk the row stays; it is looked at again at the start. */
+            int rc = drop(node, i);
+            return rc == STORE_FULL ? 0 : rc;
         }
     }
     return 0;

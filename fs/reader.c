@@ -158,7 +158,8 @@ static int hold_segments(struct job *job)
             job->parts[i].fd = fd;
         }
     }
-    return rc;
+    /* What the tree points at must be there. */
+    return rc == STORE_NOT_FOUND ? STORE_CORRUPT : rc;
 }
 
 void reader_reply(struct node *node, fuse_req_t fuse,

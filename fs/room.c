@@ -91,6 +91,14 @@ void room_open(struct node *node)
     look(node);
 }
 
+void room_prepare(struct node *node)
+{
+    uint64_t space, last;
+    if (node->room.reserved && measure(node, &space, &last) && space < last) {
+        room_made(node, STORE_FULL);
+    }
+}
+
 bool room_made(struct node *node, int rc)
 {
     if (rc != STORE_FULL || !node->room.reserved) {

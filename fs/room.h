@@ -34,6 +34,9 @@ void room_open(struct node *node);
 /* A write has returned rc. True: it was for lack of space, there is more now, and
  * it may be tried again. */
 bool room_made(struct node *node, int rc);
+/* Before a write that cannot be tried again: gives up the reserve when there is
+ * less room than that. */
+void room_prepare(struct node *node);
 /* Every second. */
 void room_tick(struct node *node);
 

@@ -305,9 +305,24 @@ static bool is_over(const struct snapshots *snapshots)
             now - node->leader_since > GIVE_UP_US);
 }
 
+/* An import that an earlier process began, and nobody needs any more. */
+static void drop_leftover(struct snapshots *snapshots)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/tree.new.db",
+             snapshots->node->options.datadir);
+    if (unlink(path) == 0) {
+        forget_leftover(snapshots);
+    }
+}
+
 void take_tick(struct snapshots *snapshots)
 {
     struct snapshot_take *take = &snapshots->take;
+    if (take->state == TAKE_IDLE && snapshots->leftover &&
+        is_over(snapshots)) {
+        drop_leftover(snapshots);
+    }
     if (take->state != TAKE_ASKED) {
         return;
     }

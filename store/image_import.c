@@ -224,6 +224,10 @@ void image_import_close(struct image_import *import, bool drop)
     close_tree(import);
     segment_writer_close(import->writer);
     if (drop) {
+        /* Also when it was finished: without the pin its segments go. */
+        char ready[4096];
+        image_path(import->datadir, "tree.ready.db", ready);
+        image_unlink(ready);
         image_unlink(import->path);
     }
     segments_unpin(import->segments);

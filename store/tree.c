@@ -276,12 +276,13 @@ int tree_meta_flush(struct tree *tree)
 
 int tree_commit(struct tree *tree)
 {
-    if (!tree->db.in_transaction) {
-        return 0;
-    }
-    if (tree->broken < 0) {
+    if (tree->broken < 0) { /* also when SQLite has rolled back: what was lost is
+                             * not committed */
         return store_fail(tree->broken, "%s: a change failed before",
                           tree->db.path);
+    }
+    if (!tree->db.in_transaction) {
+        return 0;
     }
     int rc = tree_inodes_flush(tree);
     if (rc == 0) {
