@@ -42,9 +42,6 @@ static void of_command(struct tree *tree, const struct command *command,
                        struct footprint *out)
 {
     switch ((enum command_op)command->op) {
-    case OP_SESSION_OPEN:
-        add(out, TREE_ROOT); /* the first one dates it */
-        return;
     case OP_MKNOD:
     case OP_TMPFILE:
     case OP_MKDIR:
@@ -86,7 +83,8 @@ static void of_command(struct tree *tree, const struct command *command,
     case OP_REAP:
         add_reaped(out, command);
         return;
-    case OP_SESSION_END: /* all its locks */
+    case OP_SESSION_OPEN: /* ends the node's earlier ones, with their locks */
+    case OP_SESSION_END:
     case OP_END:
         break;
     }

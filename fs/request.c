@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
     REQUESTS_MAX = 8192,          /* the kernel's own limit is far below */
@@ -206,13 +207,24 @@ static void submit(struct request *request)
     request->record = kept;
 }
 
+static bool is_lock(const struct command *command)
+{
+    return command->op == OP_LOCK || command->op == OP_LOCK_CANCEL ||
+           command->op == OP_LOCK_RELEASE;
+}
+
 void request_command(struct request *request, struct command *command,
                      struct bytes payload)
 {
     struct node *node = request->node;
-    if (node->options.read_only) {
+    if (node->options.read_only && !is_lock(command)) {
         request_fail(request, EROFS);
         return;
+    }
+    if (node->options.has_uid || node->options.has_gid) {
+        /* Who is made the owner of everything must not leave programs behind
+         * that run as somebody else on other nodes. */
+        command->mode &= ~(uint32_t)(S_ISUID | S_ISGID);
     }
     if (node->faulted) {
         request_fail(request, EIO);
@@ -404,8 +416,10 @@ void request_complete(struct request *request, enum hull_outcome outcome,
             return;
         }
     }
+    /* Asked for again, it may have been granted before this answer came: inside
+     * a snapshot. */
     if (outcome == HULL_DONE && result != NULL &&
-        waits_for_lock(request, result)) {
+        waits_for_lock(request, result) && !is_granted(request->node, request)) {
         request->state = REQUEST_WAITING_LOCK;
         return;
     }

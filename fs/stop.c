@@ -17,6 +17,7 @@ enum {
     QUIET_US = 200000, /* between two requests of one call, on a busy machine */
     LOOK_MS = 10,
     FAREWELL_MS = 500,
+    LAST_WORDS_MS = 100,
 };
 
 static void on_farewell(uv_timer_t *timer)
@@ -65,9 +66,11 @@ void node_stop(struct node *node)
     uv_timer_start(&node->farewell, on_drain, 0, LOOK_MS);
 }
 
+/* The vote for the next leader waits for the disk. Without it that one would not
+ * know that we hold nobody to an older term, and would wait for our lease. */
 void node_role_changed(struct node *node)
 {
     if (node->leaving && node->role != RAFT_LEADER) {
-        uv_stop(&node->loop);
+        uv_timer_start(&node->farewell, on_farewell, LAST_WORDS_MS, 0);
     }
 }
