@@ -55,7 +55,7 @@ static int change_key(const struct config *config, const char *key,
                       const json_t *value, struct config *out, char error[256])
 {
     json_t *all = as_json(config);
-    json_object_set(all, key, json_incref((json_t *)(uintptr_t)value));
+    json_object_set(all, key, (json_t *)(uintptr_t)value);
     char *text = json_dumps(all, 0);
     json_decref(all);
     config_init(out);
@@ -69,22 +69,33 @@ static json_t *set_in_file(struct node *node, const char *key,
                            const json_t *value)
 {
     char path[4096], error[256] = "";
-    struct config changed;
-    int rc = change_key(&node->config, key, value, &changed, error);
+    struct config now, file, changed;
+    if (node->faulted) {
+        return refuse("the node is out of service");
+    }
     snprintf(path, sizeof path, "%s/raftfs.json", node->options.datadir);
+    /* In the file somebody may have changed other keys for the next start. */
+    config_init(&now);
+    config_init(&file);
+    config_init(&changed);
+    int rc = change_key(&node->config, key, value, &now, error);
+    if (rc == 0) {
+        rc = config_read(path, &file, error);
+    }
+    if (rc == 0) {
+        rc = change_key(&file, key, value, &changed, error);
+    }
     if (rc == 0) {
         rc = config_write(path, &changed, error);
     }
-    if (rc == 0 && hull_set_heartbeat(node->hull, node_now(),
-                                      changed.heartbeat_ms * 1000) < 0) {
-        rc = -1;
-        snprintf(error, sizeof error, "%s: the node is out of service", key);
-    }
     if (rc == 0) {
-        node->config.heartbeat_ms = changed.heartbeat_ms;
-        node->config.op_timeout_ms = changed.op_timeout_ms;
+        hull_set_heartbeat(node->hull, node_now(), now.heartbeat_ms * 1000);
+        node->config.heartbeat_ms = now.heartbeat_ms;
+        node->config.op_timeout_ms = now.op_timeout_ms;
     }
     config_release(&changed);
+    config_release(&file);
+    config_release(&now);
     return rc < 0 ? refuse(error) : json_object();
 }
 
