@@ -76,6 +76,8 @@ timed() {
     echo "$(($(now_ms) - began)) $said"
 }
 
+knows_a_leader() { [[ -n $(cat "$C/$OLD/.raftfs/leader") ]]; }
+
 @test "programs that want the same names each wait op_timeout, not for each other" {
     setup_split
     mkdir -p "$C/$OLD/d/deep/er"
@@ -97,8 +99,10 @@ timed() {
         grep -qE "Connection timed out|Read-only file system" "$i"
         (($(cut -d' ' -f1 "$i") <= 4500))
     done
-    # A call that comes when the network is back succeeds.
+    # A call that comes when a leader is there again succeeds. (One that comes
+    # before, right behind those that gave up, has no patience: decision 0014.)
     lab heal
+    wait_until 10 knows_a_leader
     [[ $(cat "$C/$OLD/d/deep/er/file") == x ]]
     mkdir "$C/$OLD/d/deep/new"
 }
