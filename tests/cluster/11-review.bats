@@ -148,7 +148,7 @@ has_looked_since() { (($(looks "$1") > $2)); }
     rm "$C/$node/d/gone"
     wait_until 20 serves "$node"
     node_pause "$leader"
-    wait_until 20 said_by_others "$leader" "session timed out.*node=$leader"
+    wait_until 20 said_by_others "$leader" " session-timed-out .*node=$leader"
     node_resume "$leader"
     wait_converged
     heir=$(leader_name)
@@ -202,7 +202,9 @@ is_faulted() { [[ $(field "$1" role) == faulted ]]; }
     spoil_digest n3
     lab start n1 n2 n3
     wait_until 20 is_faulted n1
-    grep -q " error digests-differ " "$(node_log n1)"
+    # Whoever leads finds it, and tells.
+    grep -q " error digests-differ " "$(node_log n1)" "$(node_log n2)" \
+        "$(node_log n3)"
     grep -q "the state differs" "$(node_log n1)"
     wait_until 10 serves n2
     wait_until 10 serves n3

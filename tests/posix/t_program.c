@@ -168,9 +168,9 @@ CASE(pipes_with_names)
 CASE(watches)
 {
     stay();
-    struct {
+    union {
         struct inotify_event event;
-        char name[256];
+        char bytes[sizeof(struct inotify_event) + 256];
     } got;
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     must(1, fd >= 0);

@@ -499,7 +499,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     uint64_t seeds = 200, first = 1;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--list") == 0) {
             printf("%d\n", MUTANTS_END - 1);
@@ -519,7 +519,6 @@ int main(int argc, char **argv)
         } else {
             return usage();
         }
-        i++;
     }
     uint64_t seed = first;
     while (seed < first + seeds && run_seed(seed)) {

@@ -62,7 +62,9 @@ static void members_are_found_and_checked(void **state)
 {
     (void)state;
     struct raft_members m = {.count = 3,
-                             .list = {{1, true}, {2, false}, {3, true}}};
+                             .list = {{.id = 1, .voter = true},
+                                      {.id = 2},
+                                      {.id = 3, .voter = true}}};
     assert_true(member_list_valid(&m));
     assert_int_equal(member_voters(&m), 2);
     assert_true(member_is_voter(&m, 3));
