@@ -8,6 +8,15 @@
 
 /* --- bytes --- */
 
+struct image_reader image_reader_of(struct view src)
+{
+    const uint8_t *data = src.data;
+    return (struct image_reader){
+        .at = data,
+        .end = src.size == 0 ? data : data + src.size,
+    };
+}
+
 uint64_t image_read(struct image_reader *r, int bytes)
 {
     uint64_t value = 0;
@@ -126,8 +135,7 @@ void image_ask_encode(const struct image_ask *ask, uint8_t out[IMAGE_ASK_SIZE])
 
 bool image_ask_decode(struct view src, struct image_ask *out)
 {
-    const uint8_t *data = src.data;
-    struct image_reader r = {.at = data, .end = data + src.size};
+    struct image_reader r = image_reader_of(src);
     read_ask(&r, out);
     return !r.bad && r.at == r.end;
 }
@@ -291,8 +299,7 @@ static void read_keep(struct image_reader *r, struct image_item *out)
 {
     out->bytes = read_rest(r);
     out->count = (uint32_t)(out->bytes.size / 8);
-    struct image_reader numbers = {.at = out->bytes.data};
-    numbers.end = numbers.at + out->bytes.size;
+    struct image_reader numbers = image_reader_of(out->bytes);
     uint64_t before = 0;
     r->bad = r->bad || out->count == 0 || out->count > IMAGE_KEEP_MAX ||
              out->bytes.size % 8 != 0;
@@ -318,8 +325,7 @@ static void read_names(struct image_reader *r, struct image_item *out)
     struct dentry dentry;
     out->ino = image_read(r, 8);
     out->bytes = read_rest(r);
-    struct image_reader names = {.at = out->bytes.data};
-    names.end = names.at + out->bytes.size;
+    struct image_reader names = image_reader_of(out->bytes);
     int rc = r->bad ? -1 : image_name_next(&names, &dentry);
     while (rc == 1) {
         rc = image_name_next(&names, &dentry);
@@ -396,8 +402,7 @@ int image_item_next(struct image_reader *r, struct image_item *out)
         return -1;
     }
     *out = (struct image_item){.type = (enum image_item_type)type};
-    struct image_reader b = {.at = body.data};
-    b.end = b.at + body.size;
+    struct image_reader b = image_reader_of(body);
     read_body(&b, out);
     return b.bad || b.at != b.end ? -1 : 1;
 }

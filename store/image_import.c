@@ -371,8 +371,7 @@ static int enter_units(struct image_import *import,
 
 static int take_items(struct image_import *import, struct view items)
 {
-    const uint8_t *data = items.data;
-    struct image_reader r = {.at = data, .end = data + items.size};
+    struct image_reader r = image_reader_of(items);
     struct image_item item;
     int rc = 0;
     while (rc == 0 && (rc = image_item_next(&r, &item)) == 1) {

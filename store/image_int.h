@@ -27,6 +27,8 @@ struct image_reader {
     const uint8_t *at, *end;
     bool bad;
 };
+/* Of nothing, too: a view without bytes may be NULL. */
+struct image_reader image_reader_of(struct view src);
 uint64_t image_read(struct image_reader *r, int bytes);
 struct view image_read_view(struct image_reader *r, uint64_t size);
 void image_write(struct blob *out, uint64_t value, int bytes);

@@ -125,8 +125,7 @@ static int advance(struct image_import *import, const struct image_item *item,
 
 static int take_keep(struct image_import *import, const struct image_item *item)
 {
-    struct image_reader r = {.at = item->bytes.data};
-    r.end = r.at + item->bytes.size;
+    struct image_reader r = image_reader_of(item->bytes);
     for (uint32_t i = 0; i < item->count; i++) {
         uint64_t ino = image_read(&r, 8);
         struct inode inode;
@@ -183,8 +182,7 @@ static int take_names(struct image_import *import,
                       const struct image_item *item)
 {
     struct tree *tree = import->tree;
-    struct image_reader r = {.at = item->bytes.data};
-    r.end = r.at + item->bytes.size;
+    struct image_reader r = image_reader_of(item->bytes);
     struct dentry dentry;
     uint64_t next = tree->meta.next_cookie;
     int rc = 0;

@@ -4,8 +4,7 @@
 
 static void decode_names(struct view src)
 {
-    const uint8_t *data = src.data;
-    struct image_reader r = {.at = data, .end = data + src.size};
+    struct image_reader r = image_reader_of(src);
     struct dentry dentry;
     while (image_name_next(&r, &dentry) == 1) {
         must(dentry.name.size > 0 && dentry.name.size <= TREE_NAME_MAX);
@@ -14,8 +13,7 @@ static void decode_names(struct view src)
 
 static void decode_items(struct view src)
 {
-    const uint8_t *data = src.data;
-    struct image_reader r = {.at = data, .end = data + src.size};
+    struct image_reader r = image_reader_of(src);
     struct image_item item;
     while (image_item_next(&r, &item) == 1) {
         must(r.at <= r.end);
