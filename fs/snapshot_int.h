@@ -67,6 +67,8 @@ struct snapshot_take {
     struct image_import *import; /* owned; the thread's but in ASKED */
     bool scratch;                /* our own tree did not help */
     node_id from;
+    node_id chunk_from; /* of the last chunk that was taken, 0: none */
+    bool moved;         /* chunks came from more than one node */
     uint64_t tag;
     raft_time wanted, asked, began, retry_at;
     uint32_t permille_began;

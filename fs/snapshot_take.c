@@ -109,6 +109,8 @@ static void begin(struct snapshots *snapshots)
     take->began = node_now();
     take->from = hull_leader(node->hull);
     take->progress = (struct image_progress){0};
+    take->chunk_from = 0;
+    take->moved = false;
     uv_queue_work(&node->loop, &take->work, on_open_thread, on_opened);
 }
 
@@ -205,7 +207,7 @@ static void install(struct snapshots *snapshots)
         tell_hull(node);
         forget_old_tree(node);
         take->installed++;
-        take->resumed += take->progress.resumed;
+        take->resumed += take->progress.resumed || take->moved;
         node_event(node, EVENT_SNAPSHOT_INSTALLED, take->from,
                    tree_applied(node->tree), "%" PRIu64 " bytes came",
                    take->progress.bytes);
@@ -261,6 +263,11 @@ static void on_chunk_taken(uv_work_t *work, int status)
     take->state = TAKE_ASKED;
     if (snapshots->stopping) {
         return;
+    }
+    if (take->rc >= 0) {
+        take->moved = take->moved || (take->chunk_from != 0 &&
+                                      take->chunk_from != take->from);
+        take->chunk_from = take->from;
     }
     if (take->rc == 1) {
         image_import_progress(take->import, &take->progress);
