@@ -46,6 +46,17 @@ struct statx_out {
 };
 static_assert(sizeof(struct statx_out) == 32 + 256, "as the kernel has it");
 
+static bool offers_mapping(const struct fuse_in_header *header)
+{
+    struct fuse_init_in init = {0};
+    if (header->len < sizeof *header + sizeof init) {
+        return false; /* before Linux 5.17 */
+    }
+    memcpy(&init, header + 1, sizeof init);
+    return (init.flags & FUSE_INIT_EXT) != 0 &&
+           (init.flags2 & FLAGS2_DIRECT_IO_ALLOW_MMAP) != 0;
+}
+
 static void translate(struct newer *newer, struct fuse_in_header *header)
 {
     newer->statx = header->opcode == OPCODE_STATX;
@@ -58,6 +69,7 @@ static void translate(struct newer *newer, struct fuse_in_header *header)
         break;
     case FUSE_INIT:
         newer->init_unique = header->unique;
+        newer->maps_direct = offers_mapping(header);
         break;
     default:
         break;
@@ -85,7 +97,8 @@ static ssize_t on_writev(int fd, struct iovec *parts, int count, void *userdata)
     struct node *node = userdata;
     const struct fuse_out_header *header = parts[0].iov_base;
     if (header->unique == node->newer.init_unique && header->error == 0 &&
-        count == 2 && parts[1].iov_len == sizeof(struct fuse_init_out)) {
+        node->newer.maps_direct && count == 2 &&
+        parts[1].iov_len == sizeof(struct fuse_init_out)) {
         offer_more(parts[1].iov_base);
     }
     return writev(fd, parts, count);

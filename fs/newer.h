@@ -25,6 +25,7 @@
 struct newer {
     uint64_t init_unique; /* of the request that is to be answered with more */
     bool statx;           /* the request that was read last is one */
+    bool maps_direct;     /* the kernel maps descriptors with direct I/O */
 };
 
 /* For a session whose user data is the node. */

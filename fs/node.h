@@ -56,7 +56,7 @@ struct digest_point {
 
 /* See fs/ops_file.c. */
 enum { KNOWN_CONTENTS = 1 << 16 };
-enum { FOREIGN_CHANGES = 1 << 14, FOREIGN_CHANGE_US = 2000000 };
+enum { FOREIGN_CHANGES = 1 << 14 };
 struct foreign_change { /* the last one that came from another node */
     uint64_t ino;
     raft_time at;

@@ -21,6 +21,11 @@
  * whatever flags it gets later (fcntl). */
 enum { FH_DIRECT = 1 };
 
+/* How long after another node's change an open still gets direct I/O. */
+#define QUIET_US ((raft_time)2 * 1000 * 1000)
+#define SMALL_QUIET_US ((raft_time)600 * 1000 * 1000)
+#define DIRECT_SIZE_MAX ((uint64_t)16 << 20)
+
 /* Whether the pages that the kernel may hold of an inode are those of its last
  * open here. mtime alone is not enough: it can be set back (cp -p, rsync). ctime
  * grows with every change of anything. */
@@ -43,11 +48,17 @@ static struct foreign_change *foreign_change_slot(struct node *node,
 
 /* Of two threads that learn of a change at the same moment, the kernel lets one
  * look at the old pages while the other is still dropping them. So a file that
- * other nodes are changing is read without pages. */
-static bool changes_elsewhere(struct node *node, uint64_t ino)
+ * other nodes are changing is read without pages. A read(2) of a small file costs
+ * one request either way, so it stays so for long, for descriptors that are kept;
+ * a large one gets the speed of the page cache back soon (docs/decisions/0024). */
+static bool changes_elsewhere(struct node *node, const struct inode *inode)
 {
-    const struct foreign_change *last = foreign_change_slot(node, ino);
-    return last->ino == ino && node_now() - last->at < FOREIGN_CHANGE_US;
+    const struct foreign_change *last = foreign_change_slot(node, inode->ino);
+    raft_time quiet = QUIET_US;
+    if (node->newer.maps_direct && inode->size <= DIRECT_SIZE_MAX) {
+        quiet = SMALL_QUIET_US;
+    }
+    return last->ino == inode->ino && node_now() - last->at < quiet;
 }
 
 void ops_changed_elsewhere(struct node *node, const struct apply_change *change)
@@ -63,7 +74,7 @@ static void fill_open(struct node *node, const struct inode *inode,
 {
     file->keep_cache = contents_are_known(node, inode);
     file->direct_io = (file->flags & O_APPEND) != 0 ||
-                      changes_elsewhere(node, inode->ino);
+                      changes_elsewhere(node, inode);
     file->fh = locks_new_handle(&node->locks);
     if (file->direct_io) {
         file->fh |= FH_DIRECT;

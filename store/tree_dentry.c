@@ -74,7 +74,7 @@ int tree_dentry_add(struct tree *tree, uint64_t parent, struct view name,
 int tree_dentry_set(struct tree *tree, uint64_t parent, struct view name,
                     uint64_t ino, uint32_t type)
 {
-    struct dentry there;
+    struct dentry there = {0};
     int rc = tree_dentry_get(tree, parent, name, &there);
     struct dentry dentry = {
         .ino = ino, .cookie = there.cookie, .type = type, .name = name};
