@@ -82,6 +82,10 @@ static int run_op(struct call *call)
         return apply_lock_cancel(call);
     case OP_LOCK_RELEASE:
         return apply_lock_release(call);
+    case OP_LOCK_BREAK:
+        return apply_lock_break(call);
+    case OP_SETTING:
+        return apply_setting(call);
     case OP_SETXATTR:
         return apply_setxattr(call);
     case OP_REMOVEXATTR:

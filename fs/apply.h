@@ -94,6 +94,11 @@ struct apply_change {
     /* Locks that waited and are held now, by the commands that asked. */
     const struct apply_grant *grants;
     size_t grant_count;
+    /* A lock that was taken from its holder; session 0: none. */
+    struct apply_broken {
+        uint64_t session, owner, ino;
+    } broken;
+    bool settings; /* one of the cluster's */
 };
 struct apply_grant {
     uint64_t session, serial;

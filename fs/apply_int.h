@@ -16,6 +16,8 @@ enum {
     APPLY_SESSIONS_MAX = 256, /* nodes are few; bounds a runaway opener */
     APPLY_LOCKS_MAX = 8192,   /* held and waiting, in all of the tree */
     APPLY_FILE_LOCKS_MAX = 1024, /* all of a file's are read for each change */
+    APPLY_SETTINGS_MAX = 64, /* of the cluster; and the bytes of one: */
+    APPLY_SETTING_SIZE_MAX = 256,
     /* Extents below this size are worth merging. */
     APPLY_SMALL_EXTENT = 64 * 1024,
 };
@@ -139,9 +141,11 @@ int apply_write(struct call *call);
 int apply_lock(struct call *call);
 int apply_lock_cancel(struct call *call);
 int apply_lock_release(struct call *call);
+int apply_lock_break(struct call *call);
 int apply_reap(struct call *call);
 int apply_setxattr(struct call *call);
 int apply_removexattr(struct call *call);
+int apply_setting(struct call *call);
 int apply_fallocate(struct call *call);
 int apply_copy_range(struct call *call);
 int apply_tmpfile(struct call *call);

@@ -286,6 +286,30 @@ int apply_lock_release(struct call *call)
     return rc;
 }
 
+int apply_lock_break(struct call *call)
+{
+    struct lock_table table;
+    int rc = lock_table_load(call, call->command->ino, &table);
+    size_t at = 0;
+    while (at < table.held.count &&
+           table.held.rows[at].id != call->command->number) {
+        at++;
+    }
+    if (rc == 0 && at == table.held.count) {
+        rc = ENOENT;
+    }
+    if (rc == 0) {
+        struct tree_lock range = table.held.rows[at];
+        call->apply->change.broken =
+            (struct apply_broken){.session = range.session,
+                                  .owner = range.owner,
+                                  .ino = range.ino};
+        rc = unlock(&table, &range);
+    }
+    lock_table_release(&table);
+    return rc;
+}
+
 /* --- the end of a session --- */
 
 static int wake_inode(struct call *call, uint64_t ino)

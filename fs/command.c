@@ -59,6 +59,8 @@ static const struct shape {
     [OP_LOCK_CANCEL] = {"lock-cancel",
                         {INO, OWNER, NUMBER, FLAGS, START, LAST}},
     [OP_LOCK_RELEASE] = {"lock-release", {INO, OWNER, FLAGS}},
+    [OP_LOCK_BREAK] = {"lock-break", {INO, NUMBER}},
+    [OP_SETTING] = {"setting", {NAME, TARGET}},
     [OP_SETXATTR] = {"setxattr", {INO, XATTR_NAME, FLAGS}},
     [OP_REMOVEXATTR] = {"removexattr", {INO, XATTR_NAME}},
     [OP_FALLOCATE] = {"fallocate", {INO, OFFSET, SIZE, FLAGS}},

@@ -53,6 +53,10 @@ enum command_op {
                           * it does not wait, and will not be applied, any more
                           * [ino, owner, number, lock flags, start, last] */
     OP_LOCK_RELEASE,     /* all that owner holds [ino, owner, lock flags] */
+    OP_LOCK_BREAK,       /* takes a held lock from its holder, for people: row
+                          * [number] of the locks of [ino] */
+    OP_SETTING,          /* of the whole cluster: [name] is what JSON text [target]
+                          * says; null: of each node again */
     OP_SETXATTR = 40,    /* [ino, xattr name, flags] and payload, the value: flags
                           * XATTR_CREATE, XATTR_REPLACE, COMMAND_KILL_SGID */
     OP_REMOVEXATTR,      /* [ino, xattr name] */

@@ -229,6 +229,15 @@ void command_print(const struct command *c, uint64_t payload_size, char *out,
     case OP_LOCK_RELEASE:
         put_lock(&line, c);
         break;
+    case OP_LOCK_BREAK:
+        put(&line, " %" PRIu64 " of %" PRIu64, c->number, c->ino);
+        break;
+    case OP_SETTING:
+        put(&line, " ");
+        put_name(&line, c->name);
+        put(&line, " = ");
+        put_name(&line, c->target);
+        break;
     case OP_SETXATTR:
         put_xattr(&line, c);
         put(&line, " %" PRIu64 " bytes", payload_size);

@@ -78,6 +78,7 @@ static void of_command(struct tree *tree, const struct command *command,
     case OP_LOCK:
     case OP_LOCK_CANCEL:
     case OP_LOCK_RELEASE:
+    case OP_LOCK_BREAK:
         add(out, footprint_locks(command->ino));
         return;
     case OP_REAP:
@@ -85,6 +86,7 @@ static void of_command(struct tree *tree, const struct command *command,
         return;
     case OP_SESSION_OPEN: /* ends the node's earlier ones, with their locks */
     case OP_SESSION_END:
+    case OP_SETTING:
     case OP_END:
         break;
     }

@@ -144,6 +144,26 @@ bool locks_may_hold(const struct locks *locks, uint64_t ino, uint64_t owner,
     return find_note(locks, ino, owner, kind) != NULL;
 }
 
+void locks_broken(struct node *node, const struct apply_change *change)
+{
+    struct locks *locks = &node->locks;
+    const struct apply_broken *broken = &change->broken;
+    if (broken->session == 0 || broken->session != node->session.id) {
+        return;
+    }
+    node_event(node, EVENT_LOCK_LOST, 0, 0,
+               "inode=%" PRIu64 " owner=%016" PRIx64 " by raftfs locks break",
+               broken->ino, broken->owner);
+    put_fence(locks, broken->ino);
+    for (size_t i = 0; i < locks->note_count; i++) {
+        struct lock_note *note = &locks->notes[i];
+        if (note->ino == broken->ino && note->owner == broken->owner) {
+            note->held = tree_has(node, note);
+        }
+    }
+    forget_idle_notes(locks);
+}
+
 void locks_session_lost(struct node *node)
 {
     struct locks *locks = &node->locks;

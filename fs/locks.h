@@ -55,6 +55,9 @@ void locks_answered(struct node *node, uint64_t ino, uint64_t owner,
                     uint32_t kind);
 bool locks_may_hold(const struct locks *locks, uint64_t ino, uint64_t owner,
                     uint32_t kind);
+/* A record was applied: if it took a lock from a program of this node, a fence
+ * goes up. */
+void locks_broken(struct node *node, const struct apply_change *change);
 /* The session has ended: puts up the fences. */
 void locks_session_lost(struct node *node);
 

@@ -1,8 +1,9 @@
-/* locks_json.c -- who holds and who waits for locks, for `raftfs locks`. */
+/* locks_json.c -- `raftfs locks`: who holds and who waits, and taking a lock away. */
 #include "fs/node.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static json_t *range_json(const struct tree_lock *lock)
 {
@@ -38,7 +39,7 @@ static json_t *lock_json(struct node *node, const struct tree_lock *lock)
     return out;
 }
 
-json_t *locks_json(struct node *node)
+static json_t *list_all(struct node *node)
 {
     struct tree_locks locks = {0};
     json_t *list = json_array();
@@ -50,4 +51,42 @@ json_t *locks_json(struct node *node)
     }
     tree_locks_release(&locks);
     return json_pack("{s:o}", "locks", list);
+}
+
+/* The row may be gone when the record is applied: ENOENT then. */
+static json_t *break_one(struct node *node, uint64_t id)
+{
+    struct tree_locks locks = {0};
+    const struct tree_lock *found = NULL;
+    if (tree_locks_all(node->tree, &locks) < 0) {
+        node_fault(node, "locks cannot be read: %s", store_error_text());
+    }
+    for (size_t i = 0; i < locks.count && found == NULL; i++) {
+        found = locks.rows[i].id == id ? &locks.rows[i] : NULL;
+    }
+    json_t *reply;
+    if (found == NULL || found->waits) {
+        reply = json_pack("{s:s}", "error",
+                          found == NULL ? "there is no such lock"
+                                        : "that one waits, and holds nothing");
+    } else {
+        struct command command = {.op = OP_LOCK_BREAK,
+                                  .ino = found->ino,
+                                  .number = id,
+                                  .caller = {.comm = "raftfs"}};
+        reply =
+            submission_begin(node, &command, (struct bytes){0}, NULL, 0);
+    }
+    tree_locks_release(&locks);
+    return reply;
+}
+
+json_t *locks_control(struct node *node, const json_t *request)
+{
+    const char *action = json_string_value(json_object_get(request, "action"));
+    if (action != NULL && strcmp(action, "break") == 0) {
+        return break_one(node, (uint64_t)json_integer_value(
+                                   json_object_get(request, "id")));
+    }
+    return list_all(node);
 }

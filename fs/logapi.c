@@ -259,13 +259,15 @@ int logapi_boot(struct node *node, const struct log_head *head)
     }
     struct hull_options options;
     hull_options_default(&options);
-    options.log_trailing = node->config.log_trailing;
-    options.log_trailing_bytes =
-        (uint64_t)node->config.log_trailing_mb * 1024 * 1024;
+    settings_adopt(node);
+    struct hull_settings settings = settings_of_hull(&node->config);
+    options.log_trailing = settings.log_trailing;
+    options.log_trailing_bytes = settings.log_trailing_bytes;
     options.raft.self = node->self;
     options.raft.boot = node->boot;
     options.raft.seed = node->boot;
-    options.raft.heartbeat_us = node->config.heartbeat_ms * 1000;
+    options.raft.heartbeat_us = settings.raft.heartbeat_us;
+    options.raft.window_bytes = settings.raft.window_bytes;
     options.raft.election_us = node->config.election_ms * 1000;
     options.raft.lease_us = node->config.lease_ms * 1000;
     options.raft.lease_ask = node->options.reads == READS_LEASE;

@@ -197,6 +197,9 @@ static void on_prepare(uv_prepare_t *prepare)
         hull_fault(node->hull, node_now(), node->fault_pending);
         node->fault_pending[0] = '\0';
     }
+    if (node->settings.changed) {
+        settings_adopt(node);
+    }
     hull_flush(node->hull, node_now());
     set_timer(node);
 }
@@ -243,6 +246,7 @@ static int read_config(struct node *node, char why[512])
     node->patience = (struct patience){
         .full_us = (raft_time)node->options.op_timeout_ms * 1000,
     };
+    settings_init(node);
     return 0;
 }
 

@@ -25,7 +25,9 @@
 #include "fs/room.h"
 #include "fs/patience.h"
 #include "fs/session.h"
+#include "fs/settings.h"
 #include "fs/space.h"
+#include "fs/submission.h"
 #include "raft/hull/hull.h"
 #include "raft/json/config.h"
 #include "raft/uv/transport.h"
@@ -141,6 +143,8 @@ struct node {
     struct event_ring events;
     struct faults faults;
     struct quarantine quarantine;
+    struct settings settings;
+    struct submissions submissions;
     struct room room;
     struct control *control;
     pid_t comm_pid; /* whose name is in comm */
@@ -216,9 +220,10 @@ void ops_changed_elsewhere(struct node *node,
 /* fs/status.c: new references */
 json_t *status_json(struct node *node);
 /* fs/config_control.c: {"command": "config", "action": "get" | "set", "key",
- * "value"} */
+ * "value", "cluster": true | false} */
 json_t *config_control(struct node *node, const json_t *request);
-json_t *locks_json(struct node *node); /* fs/locks_json.c */
+/* fs/locks_json.c: {"command": "locks", "action": "list" | "break", "id"} */
+json_t *locks_control(struct node *node, const json_t *request);
 json_t *node_control(void *arg, const json_t *request);
 
 #endif

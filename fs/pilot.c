@@ -97,6 +97,8 @@ static int pilot_apply(void *self, struct record *record,
     }
     requests_granted(node, change);
     notice_ended_session(node, change);
+    node->settings.changed |= change->settings;
+    locks_broken(node, change);
     rc = quarantine_applied(node, record, applied.error);
     return rc < 0 ? rc : remember_digest(node, record->index);
 }

@@ -303,30 +303,15 @@ static json_t *show_one(struct node *node, uint64_t id)
 
 /* --- again --- */
 
-static void replay_ended(struct node *node, int error)
+static int replay_ended(struct node *node, uint64_t id, int error)
 {
     struct quarantine *quarantine = &node->quarantine;
-    size_t at = find(quarantine, quarantine->replay.id);
+    size_t at = find(quarantine, id);
+    quarantine->replaying = 0;
     if (error == 0 && at < quarantine->count && drop(node, at) < 0) {
         error = EIO;
     }
-    quarantine->replay.last = quarantine->replay.id;
-    quarantine->replay.last_error = error;
-    quarantine->replay.id = 0;
-}
-
-static void replay_done(struct request *request,
-                        const struct hull_result *result)
-{
-    (void)result;
-    struct node *node = request->node;
-    replay_ended(node, 0);
-}
-
-static void replay_failed(struct request *request, int error)
-{
-    struct node *node = request->node;
-    replay_ended(node, error);
+    return error;
 }
 
 static json_t *replay(struct node *node, uint64_t id)
@@ -337,37 +322,23 @@ static json_t *replay(struct node *node, uint64_t id)
     if (record == NULL) {
         return refuse("there is no such record in quarantine");
     }
-    const char *why = NULL;
-    struct request *request = NULL;
-    if (node->quarantine.replay.id != 0) {
-        why = "another record is being submitted again";
+    json_t *reply;
+    if (node->quarantine.replaying != 0) {
+        reply = refuse("another record is being submitted again");
     } else if (command_decode(record->body, &command) < 0) {
-        why = "that is not a command";
-    } else if (command.op >= OP_LOCK && command.op <= OP_LOCK_RELEASE) {
-        why = "a lock cannot be taken for a program that is gone";
-    } else if ((request = request_new(node, NULL, replay_done)) == NULL) {
-        why = "too much is waiting";
+        reply = refuse("that is not a command");
+    } else if (command.op >= OP_LOCK && command.op <= OP_LOCK_BREAK) {
+        reply = refuse("a lock cannot be taken for a program that is gone");
     } else {
-        node->quarantine.replay.id = id;
-        request->failed = replay_failed;
-        request_command(request, &command, record->payload);
+        node->quarantine.replaying = id; /* it may end at once */
+        reply = submission_begin(node, &command, record->payload, replay_ended,
+                                 id);
+        if (json_object_get(reply, "error") != NULL) {
+            node->quarantine.replaying = 0;
+        }
     }
     record_unref(record);
-    return why != NULL ? refuse(why) : json_object();
-}
-
-static json_t *replay_result(struct node *node, uint64_t id)
-{
-    const struct quarantine *quarantine = &node->quarantine;
-    if (quarantine->replay.id == id) {
-        return json_pack("{s:b}", "waiting", true);
-    }
-    if (quarantine->replay.last != id) {
-        return refuse("it was not submitted again");
-    }
-    return json_pack("{s:b, s:i, s:s}", "waiting", false, "errno",
-                     quarantine->replay.last_error, "text",
-                     strerror(quarantine->replay.last_error));
+    return reply;
 }
 
 static json_t *drop_one(struct node *node, uint64_t id)
@@ -395,9 +366,6 @@ json_t *quarantine_control(struct node *node, const json_t *request)
     }
     if (strcmp(action, "replay") == 0) {
         return replay(node, id);
-    }
-    if (strcmp(action, "replay-result") == 0) {
-        return replay_result(node, id);
     }
     return refuse("an action is list, show, drop or replay");
 }

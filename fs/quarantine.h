@@ -32,11 +32,7 @@ struct quarantine {
     size_t count, capacity;
     uint64_t seen; /* rows up to this id were looked at */
     uint64_t lost; /* rows that had to go, and it was said */
-    struct {
-        uint64_t id; /* being submitted again; 0: none */
-        uint64_t last;
-        int last_error; /* how that one ended: an errno or 0 */
-    } replay;
+    uint64_t replaying; /* being submitted again; 0: none */
 };
 
 /* Looks at what is there. After the log and the table of sessions. */

@@ -81,6 +81,7 @@ struct request {
     int64_t offset;
     size_t size;
     uint32_t flags;
+    uint64_t submission; /* fs/submission.h */
     size_t name_size;
     char name[COMMAND_NAME_MAX + 1];
 };

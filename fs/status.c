@@ -338,7 +338,10 @@ json_t *node_control(void *arg, const json_t *request)
         return members_control_result(node, request);
     }
     if (strcmp(command, "locks") == 0) {
-        return locks_json(node);
+        return locks_control(node, request);
+    }
+    if (strcmp(command, "submission") == 0) {
+        return submission_control(node, request);
     }
     if (strcmp(command, "events") == 0) {
         return events_json(node, request);

@@ -254,6 +254,17 @@ static void read_inode(struct image_reader *r, struct image_item *out)
     }
 }
 
+void image_put_xattr(struct blob *out, uint64_t ino, struct view name,
+                     struct view value)
+{
+    size_t begun = image_item_begin(out, ITEM_XATTR);
+    image_write(out, ino, 8);
+    image_write(out, name.size, 1);
+    image_write_view(out, name);
+    image_write_view(out, value);
+    image_item_end(out, begun);
+}
+
 void image_put_lock(struct blob *out, const struct tree_lock *lock)
 {
     size_t begun = image_item_begin(out, ITEM_LOCK);

@@ -248,11 +248,33 @@ static int put_config(struct image_export *export, struct blob *out)
     return rc < 0 ? rc : 0;
 }
 
+/* They are few and small (apply_setting()): always in one chunk. */
+static int put_settings(struct image_export *export, struct blob *out)
+{
+    sqlite3_stmt *statement = export->statements[EXPORT_XATTRS];
+    int rc = 0;
+    if (!export->tree->has_xattrs) {
+        return 0;
+    }
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)TREE_SETTINGS);
+    sqlite3_bind_int64(statement, 2, 0);
+    while ((rc = db_row(&export->tree->db, statement, "read settings")) == 1) {
+        image_put_xattr(out, TREE_SETTINGS, tree_column_view(statement, 0),
+                        tree_column_view(statement, 1));
+    }
+    sqlite3_reset(statement);
+    return rc;
+}
+
 static int fill_sessions(struct image_export *export,
                          struct image_cursor *cursor, struct blob *out)
 {
     struct skip skip = {.out = out, .skip = cursor->key};
-    int rc = cursor->key == 0 ? put_config(export, out) : 0;
+    int rc = 0;
+    if (cursor->key == 0) {
+        rc = put_config(export, out);
+        rc = rc < 0 ? rc : put_settings(export, out);
+    }
     if (rc == 0) {
         rc = tree_session_each(export->tree, put_session_after, &skip);
     }

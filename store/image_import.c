@@ -248,7 +248,8 @@ static int clear_tables(struct image_import *import)
 {
     struct tree *tree = import->tree;
     struct tree_locks locks = {0};
-    int rc = tree_locks_all(tree, &locks);
+    int rc = tree_xattrs_drop(tree, TREE_SETTINGS);
+    rc = rc < 0 ? rc : tree_locks_all(tree, &locks);
     for (size_t i = 0; rc == 0 && i < locks.count; i++) {
         rc = tree_lock_remove(tree, &locks.rows[i]);
     }

@@ -62,6 +62,8 @@ size_t image_item_begin(struct blob *out, enum image_item_type type);
 void image_item_end(struct blob *out, size_t begun);
 void image_put_inode(struct blob *out, const struct inode *inode,
                      struct view target);
+void image_put_xattr(struct blob *out, uint64_t ino, struct view name,
+                     struct view value);
 void image_put_lock(struct blob *out, const struct tree_lock *lock);
 /* 1 an item, 0 the end, -1 these are no items. */
 int image_item_next(struct image_reader *r, struct image_item *out);

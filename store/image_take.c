@@ -241,8 +241,9 @@ static int end_units(struct image_import *import)
 
 static bool belongs_to_unit(const struct image_item *item)
 {
-    return item->type == ITEM_XATTR || item->type == ITEM_NAMES ||
-           item->type == ITEM_DATA;
+    bool is_setting = item->ino == TREE_SETTINGS;
+    return (item->type == ITEM_XATTR && !is_setting) ||
+           item->type == ITEM_NAMES || item->type == ITEM_DATA;
 }
 
 int image_take(struct image_import *import, const struct image_item *item)

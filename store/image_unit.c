@@ -37,13 +37,8 @@ static int put_xattrs(struct image_export *export, const struct inode *inode,
     while (!is_full(out) &&
            (rc = db_row(&export->tree->db, statement, "read attributes")) ==
                1) {
-        struct view name = tree_column_view(statement, 0);
-        size_t begun = image_item_begin(out, ITEM_XATTR);
-        image_write(out, inode->ino, 8);
-        image_write(out, name.size, 1);
-        image_write_view(out, name);
-        image_write_view(out, tree_column_view(statement, 1));
-        image_item_end(out, begun);
+        image_put_xattr(out, inode->ino, tree_column_view(statement, 0),
+                        tree_column_view(statement, 1));
         cursor->key++;
     }
     sqlite3_reset(statement);

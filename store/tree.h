@@ -216,6 +216,10 @@ int tree_locks_all(struct tree *tree, struct tree_locks *out);
 void tree_locks_append(struct tree_locks *locks, const struct tree_lock *lock);
 void tree_locks_release(struct tree_locks *locks);
 
+/* Settings of the whole cluster are attributes of this inode, which no file has:
+ * so they are part of the digest, and of what a snapshot brings. */
+#define TREE_SETTINGS ((uint64_t)0)
+
 /* The committed configuration of the cluster, as bytes of the caller, and the
  * index of its record. Not part of the digest. get: 1, and *out is replaced; 0:
  * there is none. */

@@ -108,7 +108,7 @@ static const char *const rules[] = {
     " AND ino NOT IN (SELECT ino FROM symlinks)",
 
     "SELECT printf('attribute %s: inode %d is not there', CAST(name AS TEXT),"
-    " ino) FROM xattrs WHERE ino NOT IN (SELECT ino FROM inodes)",
+    " ino) FROM xattrs WHERE ino <> 0 AND ino NOT IN (SELECT ino FROM inodes)",
 
     "SELECT printf('attribute %s of inode %d: %d bytes', CAST(name AS TEXT),"
     " ino, length(value)) FROM xattrs WHERE length(value) > 65536"

@@ -190,3 +190,37 @@ int ask_change(const struct cli *cli, struct ask_change *change)
     }
     return rc < 0 ? CLI_OK : rc;
 }
+
+/* --- a command --- */
+
+int ask_submitted(const struct cli *cli, const struct found *found,
+                  const json_t *reply)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    json_int_t id = json_integer_value(json_object_get(reply, "submission"));
+    int64_t told_at = now_ms() + 2000;
+    for (;;) {
+        json_t *answer = NULL;
+        int rc = find_ask(cli, found,
+                          json_pack("{s:s, s:I}", "command", "submission",
+                                    "submission", id),
+                          &answer);
+        if (rc != 0) {
+            return rc;
+        }
+        bool waiting = json_is_true(json_object_get(answer, "waiting"));
+        if (!waiting &&
+            json_integer_value(json_object_get(answer, "errno")) != 0) {
+            rc = cli_fail(cli, CLI_FAILED, "%s", text_of(answer, "text"));
+        }
+        json_decref(answer);
+        if (!waiting) {
+            return rc;
+        }
+        if (now_ms() > told_at) {
+            fprintf(stderr, "waiting for a majority of the nodes...\n");
+            told_at = INT64_MAX;
+        }
+        nanosleep(&pause, NULL);
+    }
+}

@@ -1,4 +1,5 @@
-/* ask.h -- one question to the running node that a person means. */
+/* ask.h -- questions to the running node that a person means, whose answer takes
+ * a while. */
 #ifndef FS_CLI_ASK_H
 #define FS_CLI_ASK_H
 
@@ -21,5 +22,10 @@ struct ask_change {
     unsigned timeout_s;
 };
 int ask_change(const struct cli *cli, struct ask_change *change);
+
+/* The node has answered {"submission": N}: waits until that has ended, and says
+ * after a moment that it waits. The exit code (told). */
+int ask_submitted(const struct cli *cli, const struct found *found,
+                  const json_t *reply);
 
 #endif

@@ -1,16 +1,16 @@
 /* `raftfs config`: what a running node goes by. */
+#include "fs/cli/ask.h"
 #include "fs/cli/cli.h"
-#include "fs/cli/find.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCAL };
+enum { CLUSTER };
 
 static const struct cli_option options[] = {
-    [LOCAL] = {.name = "local",
-               .sentence = "set: of this node alone (the default, so far)"},
+    [CLUSTER] = {.name = "cluster",
+                 .sentence = "of all nodes, by a record of the log"},
     {0},
 };
 
@@ -24,11 +24,12 @@ static void print_value(const json_t *value)
     }
 }
 
-static int get(struct cli *cli, const struct found *found, const char *key)
+static int get(struct cli *cli, const struct found *found, const char *key,
+               bool cluster)
 {
     json_t *reply = NULL;
-    json_t *request =
-        json_pack("{s:s, s:s}", "command", "config", "action", "get");
+    json_t *request = json_pack("{s:s, s:s, s:b}", "command", "config",
+                                "action", "get", "cluster", (int)cluster);
     if (key != NULL) {
         json_object_set_new(request, "key", json_string(key));
     }
@@ -42,24 +43,31 @@ static int get(struct cli *cli, const struct found *found, const char *key)
     return fflush(stdout) == 0 ? CLI_OK : CLI_SYSTEM;
 }
 
-/* 250, true and "text" are JSON; any other word is a text. */
+/* 250, true and "text" are JSON; nothing takes the value back; any other word is
+ * a text. */
 static json_t *value_of(const char *word)
 {
+    if (*word == '\0') {
+        return json_null();
+    }
     json_t *value = json_loads(word, JSON_DECODE_ANY, NULL);
     return value != NULL ? value : json_string(word);
 }
 
 static int set(struct cli *cli, const struct found *found, const char *key,
-               const char *word)
+               const char *word, bool cluster)
 {
     json_t *reply = NULL;
-    json_t *request =
-        json_pack("{s:s, s:s, s:s, s:o}", "command", "config", "action", "set",
-                  "key", key, "value", value_of(word));
+    json_t *request = json_pack("{s:s, s:s, s:s, s:o, s:b}", "command",
+                                "config", "action", "set", "key", key, "value",
+                                value_of(word), "cluster", (int)cluster);
     if (request == NULL) {
         return cli_misuse(cli, "%s: this is not UTF-8", word);
     }
     int rc = find_ask(cli, found, request, &reply);
+    if (rc == 0 && cluster) {
+        rc = ask_submitted(cli, found, reply);
+    }
     json_decref(reply);
     return rc;
 }
@@ -68,6 +76,7 @@ static int set(struct cli *cli, const struct found *found, const char *key,
 static int run(struct cli *cli)
 {
     const char *operands[3] = {NULL};
+    bool cluster = false;
     int count = 0, got, rc = 0;
     struct found found;
     while (rc == 0 && (got = cli_next(cli)) != CLI_END) {
@@ -77,6 +86,7 @@ static int run(struct cli *cli)
         if (got == CLI_OPERAND) {
             rc = cli_take_operand(cli, operands, &count, 3);
         }
+        cluster = cluster || got == CLUSTER;
     }
     if (rc != 0) {
         return rc;
@@ -102,9 +112,9 @@ static int run(struct cli *cli)
     if (rc == 0) {
         if (sets) {
             *value = '\0';
-            rc = set(cli, &found, key, value + 1);
+            rc = set(cli, &found, key, value + 1, cluster);
         } else {
-            rc = get(cli, &found, key);
+            rc = get(cli, &found, key, cluster);
         }
         found_release(&found);
     }
@@ -116,9 +126,11 @@ const struct cli_command cli_config = {
     .name = "config",
     .operands = "get [KEY] | set KEY=VALUE [DATADIR | MOUNTPOINT]",
     .sentence = "Show or change what a running node goes by",
-    .more = "heartbeat_ms and op_timeout_ms change at once and in raftfs.json;\n"
-            "log_level until the next start. Without KEY a directory is told\n"
-            "from a key by its slash.\n",
+    .more = "These can be set: heartbeat_ms, op_timeout_ms, log_trailing,\n"
+            "log_trailing_mb, snapshot_mb_s, window_mb; at once and in this node's\n"
+            "raftfs.json or, with --cluster, for all nodes, which counts more.\n"
+            "--cluster KEY= takes that back. log_level: of this node until its\n"
+            "next start. Without KEY a directory is told from a key by its slash.\n",
     .options = options,
     .run = run,
 };

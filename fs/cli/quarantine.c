@@ -1,10 +1,9 @@
 /* `raftfs quarantine`: superseded commands that nobody has made good. */
+#include "fs/cli/ask.h"
 #include "fs/cli/cli.h"
-#include "fs/cli/find.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { JSON, PAYLOAD };
 
@@ -114,29 +113,6 @@ static void print_payload(const json_t *reply)
 
 /* --- what is asked for --- */
 
-/* Waits for how it ends. */
-static int wait_for_replay(struct cli *cli, const struct found *found,
-                           uint64_t id)
-{
-    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
-    for (;;) {
-        json_t *reply = NULL;
-        int rc = find_ask(cli, found, request_for("replay-result", id), &reply);
-        if (rc != 0) {
-            return rc;
-        }
-        bool waiting = json_is_true(json_object_get(reply, "waiting"));
-        if (!waiting && number(reply, "errno") != 0) {
-            rc = cli_fail(cli, CLI_FAILED, "%s", text(reply, "text"));
-        }
-        json_decref(reply);
-        if (!waiting) {
-            return rc;
-        }
-        nanosleep(&pause, NULL);
-    }
-}
-
 static int work(struct cli *cli, const struct found *found, const char *action,
                 uint64_t id, const bool given[])
 {
@@ -146,7 +122,7 @@ static int work(struct cli *cli, const struct found *found, const char *action,
         return rc;
     }
     if (strcmp(action, "replay") == 0) {
-        rc = wait_for_replay(cli, found, id);
+        rc = ask_submitted(cli, found, reply);
     } else if (given[PAYLOAD]) {
         print_payload(reply);
     } else if (given[JSON]) {

@@ -307,14 +307,20 @@ static int step_submit(struct raft *r, const struct raft_event *event)
 }
 
 /* In one step: the next heartbeat comes no later than with the new interval. */
-static int step_set(struct raft *r, uint32_t heartbeat_us)
+static int step_set(struct raft *r, const struct raft_settings *settings)
 {
-    if (heartbeat_us == 0 || heartbeat_us >= r->options.election_us) {
+    uint32_t heartbeat_us = settings->heartbeat_us;
+    if (heartbeat_us == 0 || heartbeat_us >= r->options.election_us ||
+        settings->window_bytes == 0) {
         return -1;
     }
     r->options.heartbeat_us = heartbeat_us;
     if (r->role == RAFT_LEADER && r->heartbeat_at > r->now + heartbeat_us) {
         r->heartbeat_at = r->now + heartbeat_us;
+    }
+    r->options.window_bytes = settings->window_bytes;
+    for (uint32_t i = 0; i < r->peer_count; i++) {
+        r->peers[i].window.bytes_max = settings->window_bytes;
     }
     return 0;
 }
@@ -379,7 +385,7 @@ static int step(struct raft *r, const struct raft_event *event)
     case RAFT_EVENT_CHANGE:
         return leader_change(r, event->change);
     case RAFT_EVENT_SET:
-        return step_set(r, event->heartbeat_us);
+        return step_set(r, &event->settings);
     case RAFT_EVENT_FAULT:
         raft_fault(r);
         break;

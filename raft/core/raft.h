@@ -88,6 +88,12 @@ struct raft_boot {
     size_t config_count;
 };
 
+/* What may change while the core runs. */
+struct raft_settings {
+    uint32_t heartbeat_us; /* less than election_us */
+    uint32_t window_bytes; /* as in raft_options */
+};
+
 enum raft_event_type {
     RAFT_EVENT_TIME,     /* the deadline of raft_deadline() has come */
     RAFT_EVENT_MESSAGE,  /* a message has arrived */
@@ -102,7 +108,7 @@ enum raft_event_type {
                           * when it asked a leader that others made sure of */
     RAFT_EVENT_TRANSFER, /* leader only: hand over to `target` (0: the best) */
     RAFT_EVENT_CHANGE,   /* leader only: change who belongs to the cluster */
-    RAFT_EVENT_SET,      /* another heartbeat_us from now on; what peers rely on
+    RAFT_EVENT_SET,      /* other settings from now on; what peers rely on
                           * (election, lease) is for life */
     RAFT_EVENT_FAULT,    /* take this node out of service: no votes, no acks */
 };
@@ -119,7 +125,7 @@ struct raft_event {
                                          * INSTALLED: the committed one */
     size_t config_count;                /* among the attached, in order */
     const struct raft_change *change;   /* CHANGE */
-    uint32_t heartbeat_us;              /* SET: less than election_us, or -1 */
+    struct raft_settings settings;      /* SET: a sound one, or -1 */
     uint32_t count;                     /* SUBMIT */
     uint64_t read_id;                   /* READ: returned in READ_OK/READ_FAIL */
     raft_token token;                   /* DURABLE */

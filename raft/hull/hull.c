@@ -343,15 +343,20 @@ void hull_set_full(struct hull *hull, bool full)
     hull->full = full;
 }
 
-int hull_set_heartbeat(struct hull *hull, raft_time now, uint32_t heartbeat_us)
+int hull_set(struct hull *hull, raft_time now,
+             const struct hull_settings *settings)
 {
     if (hull->faulted) {
         return -1;
     }
     hull_enter(hull, now);
     struct raft_event event = {.type = RAFT_EVENT_SET,
-                               .heartbeat_us = heartbeat_us};
+                               .settings = settings->raft};
     int rc = hull_step(hull, &event);
+    if (rc == 0) {
+        hull->options.log_trailing = settings->log_trailing;
+        hull->options.log_trailing_bytes = settings->log_trailing_bytes;
+    }
     hull_leave(hull);
     return rc;
 }

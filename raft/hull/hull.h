@@ -41,6 +41,13 @@ struct hull_options {
 };
 void hull_options_default(struct hull_options *options);
 
+/* What may change while it runs; see above. */
+struct hull_settings {
+    struct raft_settings raft;
+    uint32_t log_trailing;
+    uint64_t log_trailing_bytes;
+};
+
 struct hull;
 
 /* Borrows pilot and log for its life. boot as in raft.h; last_time_ns is the
@@ -85,8 +92,9 @@ void hull_flush(struct hull *hull, raft_time now);
 /* While it is full the node takes no records of a leader, and so acknowledges
  * none: it hears heartbeats, votes, and is behind. */
 void hull_set_full(struct hull *hull, bool full);
-/* Another interval of heartbeats, at once. -1: too long, or out of service. */
-int hull_set_heartbeat(struct hull *hull, raft_time now, uint32_t heartbeat_us);
+/* Goes by these from now on. -1: they make no sense, or out of service. */
+int hull_set(struct hull *hull, raft_time now,
+             const struct hull_settings *settings);
 /* The sync named token is done; status != 0 faults the node. */
 void hull_log_durable(struct hull *hull, raft_time now, raft_token token,
                       int status);

@@ -28,6 +28,7 @@ const struct config_number config_numbers[CONFIG_NUMBERS] = {
     {"log_trailing_mb", offsetof(struct config, log_trailing_mb), 256, 1,
      1000000},
     {"snapshot_mb_s", offsetof(struct config, snapshot_mb_s), 100, 1, 100000},
+    {"window_mb", offsetof(struct config, window_mb), 8, 1, 1024},
 };
 
 uint32_t config_number_get(const struct config *config,

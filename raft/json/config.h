@@ -27,6 +27,7 @@ struct config {
              op_timeout_ms;
     uint32_t log_trailing, log_trailing_mb; /* kept for who is behind */
     uint32_t snapshot_mb_s;
+    uint32_t window_mb;      /* sent to a peer and not acknowledged yet */
     bool joining;            /* "join": the other nodes are members of a cluster
                               * that this one has not been added to yet */
     void *unknown;           /* owned: other keys, kept for writing */

@@ -18,7 +18,7 @@ struct config_number {
     size_t offset; /* of the uint32_t in struct config */
     uint32_t value_default, min, max;
 };
-enum { CONFIG_NUMBERS = 8 };
+enum { CONFIG_NUMBERS = 9 };
 extern const struct config_number config_numbers[CONFIG_NUMBERS];
 
 uint32_t config_number_get(const struct config *config,

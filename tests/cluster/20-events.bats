@@ -91,3 +91,49 @@ has_lock() {
     run timeout 10 "$RAFTFS" config get nonsense "$C/n1"
     [[ $status -eq 1 && $output == *nonsense* ]]
 }
+
+config_is() { # NODE KEY VALUE
+    [[ $(timeout 10 "$RAFTFS" config get "$2" "$C/$1") == "$3" ]]
+}
+
+@test "a setting of the whole cluster is on every node, and on one that comes later" {
+    cluster_up 3
+    local leader term node
+    leader=$(leader_name)
+    for node in "${NODES[@]}"; do appender "$node" 1000000; done
+    wait_until 20 acked 10 "${NODES[@]}"
+    term=$(field "$leader" term)
+    lab stop n3
+    timeout 10 "$RAFTFS" config set --cluster heartbeat_ms=60 "$C/n1"
+    timeout 10 "$RAFTFS" config set --cluster window_mb=2 "$C/n2"
+    timeout 10 "$RAFTFS" config set --cluster log_trailing=50000 "$C/n2"
+    for node in n1 n2; do
+        wait_until 10 config_is "$node" heartbeat_ms 60
+    done
+    lab start n3
+    wait_until 20 config_is n3 heartbeat_ms 60
+    wait_until 10 config_is n3 window_mb 2
+    has_event n3 setting heartbeat_ms
+    lab add n4
+    wait_until 20 config_is n4 heartbeat_ms 60
+    [[ $(timeout 10 "$RAFTFS" config get --cluster "$C/n4" | jq -c -S .) == \
+        '{"heartbeat_ms":60,"log_trailing":50000,"window_mb":2}' ]]
+    # A node's own value waits behind it, and is there again afterwards.
+    run timeout 10 "$RAFTFS" config set heartbeat_ms=40 "$C/n1"
+    [[ $status -eq 1 && $output == *"whole cluster"* ]]
+    timeout 10 "$RAFTFS" config set --cluster heartbeat_ms= "$C/n3"
+    wait_until 10 config_is n1 heartbeat_ms 100
+    wait_until 10 config_is n4 heartbeat_ms 100
+    timeout 10 "$RAFTFS" config set heartbeat_ms=40 "$C/n1"
+    config_is n1 heartbeat_ms 40
+    config_is n2 heartbeat_ms 100
+    run timeout 10 "$RAFTFS" config set --cluster heartbeat_ms=9999 "$C/n1"
+    [[ $status -eq 1 && $output == *heartbeat_ms* ]]
+    run timeout 10 "$RAFTFS" config set --cluster nonsense=1 "$C/n1"
+    [[ $status -eq 1 && $output == *nonsense* ]]
+    wait_until 20 acked 30 n1 n2
+    [[ $(field "$leader" role) != leader || $(field "$leader" term) == "$term" ]]
+    end_background
+    wait_converged
+    check_appends "$C/n2/d/log"
+}

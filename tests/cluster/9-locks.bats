@@ -165,3 +165,30 @@ short_sessions() { configure session_timeout_ms 2000; }
     wait_until 10 bash -c "echo new >'$C/$1/d/f'"
     [[ $(cat "$C/$2/d/f") == new ]]
 }
+
+@test "a lock that is broken goes to who waits, and its holder cannot write" {
+    local holder id
+    cluster_up 3
+    echo x >"$C/n1/d/f"
+    locker hold hold "$C/n1/d/f"
+    holder=$!
+    wait_until 20 said hold held
+    locker wait wait "$C/n2/d/f"
+    wait_until 10 waiters n3 1
+    id=$("$RAFTFS" locks "$C/n3" --json |
+        jq '.locks[] | select(.waits | not) | .id')
+    run timeout 10 "$RAFTFS" locks break 999999 "$C/n3"
+    [[ $status -eq 1 && $output == *"no such lock"* ]]
+    run timeout 10 "$RAFTFS" locks break
+    [[ $status -eq 100 ]]
+    timeout 20 "$RAFTFS" locks break "$id" "$C/n3"
+    wait_until 10 said wait got
+    wait_until 10 bash -c "'$RAFTFS' events '$C/n1' | grep -q lock-lost"
+    kill -USR1 "$holder"
+    wait_until 10 said hold "write: EIO"
+    [[ $(cat "$C/n2/d/f") == x ]]
+    timeout 10 "$RAFTFS" log "$C/n1" | grep -q "lock-break $id of"
+    kill -9 "$holder"
+    wait_until 10 bash -c "echo new >'$C/n1/d/f'"
+    [[ $(cat "$C/n2/d/f") == new ]]
+}

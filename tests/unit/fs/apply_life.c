@@ -42,7 +42,7 @@ static const uint16_t ops[] = {
     OP_CREATE,   OP_MKNOD,       OP_MKDIR,     OP_SYMLINK, OP_LINK,
     OP_UNLINK,   OP_RMDIR,       OP_RENAME,    OP_SETATTR, OP_WRITE,
     OP_SETXATTR, OP_REMOVEXATTR, OP_FALLOCATE, OP_COPY_RANGE,
-    OP_LOCK,     OP_LOCK_CANCEL, OP_LOCK_RELEASE,
+    OP_LOCK,     OP_LOCK_CANCEL, OP_LOCK_RELEASE, OP_LOCK_BREAK, OP_SETTING,
 };
 
 static struct bytes random_attribute(void)
@@ -87,7 +87,8 @@ static struct command random_command(struct life *life)
     bool has_attribute = c.op == OP_SETXATTR || c.op == OP_REMOVEXATTR;
     c.name = has_attribute ? random_attribute() : random_name();
     c.new_name = random_name();
-    c.target = random_name();
+    c.target = c.op == OP_SETTING && random_below(4) == 0 ? world_text("null")
+                                                          : random_name();
     c.flags = c.op == OP_RENAME  ? (uint32_t)random_below(4)
               : c.op == OP_WRITE ? (random_below(2) == 0 ? O_APPEND : 0)
               : c.op == OP_SETXATTR || c.op == OP_FALLOCATE
@@ -99,7 +100,7 @@ static struct command random_command(struct life *life)
     c.source = 1 + random_below(life->ino_max);
     c.source_offset = random_below(5000);
     c.mtime = (int64_t)random_below(1000000);
-    if (c.op >= OP_LOCK && c.op <= OP_LOCK_RELEASE) {
+    if (c.op >= OP_LOCK && c.op <= OP_LOCK_BREAK) {
         c.flags = (uint32_t)random_below(LOCK_FLAGS + 1);
         c.owner = random_below(3);
         c.start = random_below(20);

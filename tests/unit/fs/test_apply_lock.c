@@ -120,6 +120,39 @@ static void readers_share_and_writers_do_not(void **state)
     assert_int_equal(tree_lock_count(s.w->tree), 0);
 }
 
+static int break_lock(struct world *w, struct who who, uint64_t ino,
+                      uint64_t id)
+{
+    struct command command = {.op = OP_LOCK_BREAK, .ino = ino, .number = id};
+    return run_as(w, who, command);
+}
+
+static void a_broken_lock_goes_to_who_waits(void **state)
+{
+    struct setting s = set(state);
+    struct tree_locks locks = {0};
+    assert_granted(s.w, lock_all(s.w, s.a, s.ino, LOCK_FOR_WRITE));
+    assert_queued(s.w,
+                  lock_all(s.w, s.c, s.ino, LOCK_FOR_WRITE | LOCK_WAIT));
+    assert_int_equal(tree_locks_all(s.w->tree, &locks), 0);
+    assert_int_equal(locks.count, 2);
+    uint64_t held = locks.rows[0].id, waits = locks.rows[1].id;
+    assert_true(locks.rows[1].waits);
+    assert_int_equal(break_lock(s.w, s.b, s.ino, waits), ENOENT);
+    assert_int_equal(break_lock(s.w, s.b, s.ino + 1, held), ENOENT);
+    assert_int_equal(apply_last_change(s.w->apply)->broken.session, 0);
+    assert_int_equal(break_lock(s.w, s.b, s.ino, held), 0);
+    const struct apply_change *change = apply_last_change(s.w->apply);
+    assert_int_equal(change->grant_count, 1);
+    assert_int_equal(change->grants[0].session, s.c.session);
+    assert_int_equal(change->broken.session, s.a.session);
+    assert_int_equal(change->broken.owner, s.a.owner);
+    assert_int_equal(change->broken.ino, s.ino);
+    assert_int_equal(break_lock(s.w, s.b, s.ino, held), ENOENT);
+    assert_int_equal(tree_lock_count(s.w->tree), 1);
+    tree_locks_release(&locks);
+}
+
 static void the_two_kinds_do_not_know_each_other(void **state)
 {
     struct setting s = set(state);
@@ -589,6 +622,7 @@ int main(int argc, char **argv)
     cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(readers_share_and_writers_do_not),
+        TEST(a_broken_lock_goes_to_who_waits),
         TEST(the_two_kinds_do_not_know_each_other),
         TEST(the_same_owner_number_of_another_node_is_another_owner),
         TEST(who_waits_is_granted_in_the_order_of_the_log),

@@ -503,13 +503,23 @@ static void the_heartbeat_changes_while_it_leads(void **state)
     size_t sent = b.sent_count;
     pass(&b, 99 * 1000); /* of 100: one round to two peers, at most */
     assert_true(b.sent_count - sent <= 4);
-    assert_int_equal(hull_set_heartbeat(b.hull, b.now, 10 * 1000), 0);
+    struct hull_settings settings = {
+        .raft = {.heartbeat_us = 10 * 1000, .window_bytes = 1 << 20},
+        .log_trailing = 100,
+        .log_trailing_bytes = 1 << 20,
+    };
+    assert_int_equal(hull_set(b.hull, b.now, &settings), 0);
     sent = b.sent_count;
     pass(&b, 100 * 1000);
     assert_true(b.sent_count - sent >= 18);
     assert_true(hull_is_leader(b.hull));
-    assert_int_equal(hull_set_heartbeat(b.hull, b.now, 0), -1);
-    assert_int_equal(hull_set_heartbeat(b.hull, b.now, 700 * 1000), -1);
+    settings.raft.heartbeat_us = 0;
+    assert_int_equal(hull_set(b.hull, b.now, &settings), -1);
+    settings.raft.heartbeat_us = 700 * 1000;
+    assert_int_equal(hull_set(b.hull, b.now, &settings), -1);
+    settings.raft.heartbeat_us = 10 * 1000;
+    settings.raft.window_bytes = 0;
+    assert_int_equal(hull_set(b.hull, b.now, &settings), -1);
     bench_close(&b);
 }
 
