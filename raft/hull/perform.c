@@ -131,6 +131,8 @@ static void perform_append(struct hull *hull, const struct raft_effect *effect)
     case RAFT_FROM_SUBMIT:
         assert(count == hull->batch_count);
         append(hull, effect, hull->batch);
+        /* Our disk works while the frames are made and sent. */
+        hull_sync_start(hull);
         return;
     case RAFT_FROM_MESSAGE:
         assert(effect->skip + count <= hull->attached_count);
