@@ -101,8 +101,8 @@ void apply_privileges_drop(const struct call *call, struct inode *inode)
 {
     const struct command_caller *caller = &call->command->caller;
     /* Without group execution the bit once meant mandatory locking, and Linux
-     * leaves it to root and to the group. The caller's other groups are not
-     * known here; in doubt the bit goes. */
+     * leaves it to root and to the group, which the caller's node has looked up
+     * (choose_group() in fs/request.c). */
     bool may_keep = caller->uid == 0 || caller->gid == inode->gid;
     inode->mode &= ~(uint32_t)S_ISUID;
     if ((inode->mode & S_IXGRP) != 0 || !may_keep) {

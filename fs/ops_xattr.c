@@ -175,31 +175,12 @@ static void do_nothing(struct request *request,
     fuse_reply_err(request->fuse, 0);
 }
 
-/* Is the caller of the file's group? The kernel knows, but libfuse does not hand
- * on what it says. When in doubt: no, which costs a set-gid bit. */
-static bool is_of_group(fuse_req_t fuse, uint32_t gid)
-{
-    enum { GROUPS_MAX = 1024 };
-    const struct fuse_ctx *caller = fuse_req_ctx(fuse);
-    gid_t groups[GROUPS_MAX];
-    if (caller->uid == 0 || caller->gid == gid) {
-        return true;
-    }
-    int count = fuse_req_getgroups(fuse, GROUPS_MAX, groups);
-    for (int i = 0; i < count && i < GROUPS_MAX; i++) {
-        if (groups[i] == gid) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool kills_sgid(fuse_req_t fuse, uint64_t ino, const char *name)
 {
     struct inode inode;
     return strcmp(name, ACL_ACCESS_NAME) == 0 &&
            tree_inode_get(ops_node(fuse)->tree, ino, &inode) == 0 &&
-           !is_of_group(fuse, inode.gid);
+           !request_is_of_group(fuse, inode.gid);
 }
 
 static void submit(fuse_req_t fuse, struct command *command,

@@ -174,6 +174,49 @@ static void fill_caller(struct node *node, fuse_req_t fuse,
     memcpy(caller->comm, node->comm, sizeof caller->comm);
 }
 
+bool request_is_of_group(fuse_req_t fuse, uint32_t gid)
+{
+    enum { GROUPS_MAX = 1024 };
+    const struct fuse_ctx *caller = fuse_req_ctx(fuse);
+    gid_t groups[GROUPS_MAX];
+    if (caller->uid == 0 || caller->gid == gid) {
+        return true;
+    }
+    int count = fuse_req_getgroups(fuse, GROUPS_MAX, groups);
+    for (int i = 0; i < count && i < GROUPS_MAX; i++) {
+        if (groups[i] == gid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool changes_contents(uint16_t op)
+{
+    return op == OP_WRITE || op == OP_SETATTR || op == OP_FALLOCATE ||
+           op == OP_COPY_RANGE;
+}
+
+/* Of a caller's groups a command has room for one, and set-gid without group
+ * execution asks for the file's (apply_privileges_drop()). Few files have that
+ * bit, and few callers are asked for their groups. */
+static void choose_group(struct node *node, fuse_req_t fuse,
+                         struct command *command)
+{
+    struct inode inode;
+    struct command_caller *caller = &command->caller;
+    if (caller->uid == 0 || node->options.has_gid ||
+        !changes_contents(command->op) ||
+        tree_inode_get(node->tree, command->ino, &inode) < 0 ||
+        (inode.mode & (S_ISGID | S_IXGRP)) != S_ISGID ||
+        inode.gid == caller->gid) {
+        return;
+    }
+    if (request_is_of_group(fuse, inode.gid)) {
+        caller->gid = inode.gid;
+    }
+}
+
 static void wait_here(struct request *request)
 {
     request->state = REQUEST_WAITING_HERE;
@@ -217,7 +260,8 @@ void request_command(struct request *request, struct command *command,
                      struct bytes payload)
 {
     struct node *node = request->node;
-    if (node->options.read_only && !is_lock(command)) {
+    if (node->options.read_only && request->fuse != NULL &&
+        !is_lock(command)) {
         request_fail(request, EROFS);
         return;
     }
@@ -239,6 +283,7 @@ void request_command(struct request *request, struct command *command,
     request->serial = node->requests.next_serial++;
     if (request->fuse != NULL) {
         fill_caller(node, request->fuse, &command->caller);
+        choose_group(node, request->fuse, command);
         watch_interrupt(request);
     }
     command->ack_below = lowest_serial(node);

@@ -100,6 +100,9 @@ struct request *request_new(struct node *node, fuse_req_t fuse,
  * filled in here. Always takes the request. */
 void request_command(struct request *request, struct command *command,
                      struct bytes payload);
+/* Is the caller of this group, or root? The kernel knows, but libfuse does not hand
+ * on what it says. When in doubt: no, which costs a set-gid bit. */
+bool request_is_of_group(fuse_req_t fuse, uint32_t gid);
 /* Asks for a linearizable read; or goes on at once, under a lease, or with
  * reads=local. */
 void request_read(struct request *request);

@@ -83,6 +83,33 @@ ROOT_CASE(who_may)
     }
 }
 
+/* Without group execution the set-gid bit stays when a member of the group changes
+ * the file, by whichever of his groups. */
+ROOT_CASE(set_gid_without_execution_stays_for_the_group)
+{
+    gid_t groups[] = {GROUP_OF_OTHER};
+    for (int member = 0; member < 2; member++) {
+        note("member %d", member);
+        for (int how = 0; how < 4; how++) {
+            must(0, p_create("f", 0));
+            must(0, p_chown("f", 0, GROUP_OF_OTHER));
+            must(0, p_chmod("f", 02666));
+            as_groups(USER, GROUP_OF_USER, (size_t)member, groups);
+            int fd = p_open("f", O_RDWR, 0);
+            int rc = how == 0   ? (int)write(fd, "x", 1) - 1
+                     : how == 1 ? ftruncate(fd, 10)
+                     : how == 2 ? fallocate(fd, 0, 0, 100)
+                                : (int)pwrite(fd, "x", 1, 5000) - 1;
+            eq(0, rc);
+            close(fd);
+            as_root();
+            note("member %d, way %d", member, how);
+            eq(member == 1 ? 02666 : 0666, mode_of("f"));
+            must(0, p_unlink("f"));
+        }
+    }
+}
+
 /* chown(2) takes set-id bits away, also when nothing changes, and for root. */
 ROOT_CASE(set_id_bits_go)
 {
