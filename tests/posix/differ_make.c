@@ -187,6 +187,13 @@ void call_make(struct call *call, uint64_t *state, unsigned roots,
     if (strcmp(call->kind->name, "fallocate") == 0) {
         call->flags = fallocate_mode(state);
     }
+    /* To the kernel two mounts are two filesystems: a file that is open on both
+     * is two files, which no program of one node can meet. */
+    if (strcmp(call->kind->name, "copy") == 0) {
+        while (slot_roots[call->source] != slot_roots[call->slot]) {
+            call->source = (call->source + 1) % SLOTS;
+        }
+    }
     make_path(call->path, state);
     make_path(call->other, state);
     /* Where the descriptor is, there the call is made. */
