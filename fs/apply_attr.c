@@ -26,11 +26,27 @@ static int setattr_check(const struct inode *inode,
     return 0;
 }
 
+/* What only the owner may do. Whoever writes makes the kernel take set-id bits
+ * away in his name. */
+static bool is_for_owner(const struct inode *inode,
+                         const struct command *command)
+{
+    const uint32_t set_id = S_ISUID | S_ISGID;
+    uint32_t set = command->set;
+    uint32_t changed = (inode->mode ^ command->mode) & ALLPERMS;
+    bool takes_away = (changed & ~set_id) == 0 && (changed & command->mode) == 0;
+    return (set & (SET_UID | SET_GID)) != 0 ||
+           ((set & SET_MODE) != 0 && !takes_away) ||
+           (set & (SET_ATIME | SET_ATIME_NOW)) == SET_ATIME ||
+           (set & (SET_MTIME | SET_MTIME_NOW)) == SET_MTIME;
+}
+
 /* truncate(2) to the size that it has; ftruncate(2) sets a time too. */
 static bool is_cut_to_itself(const struct inode *inode,
                              const struct command *command)
 {
-    return command->set == SET_SIZE && command->size == inode->size &&
+    return (command->set & ~(uint32_t)SET_ANYWAY) == SET_SIZE &&
+           command->size == inode->size &&
            (inode->mode & (S_ISUID | S_ISGID)) == 0;
 }
 
@@ -94,6 +110,9 @@ int apply_setattr(struct call *call)
     int rc = apply_inode_get(call, command->ino, &inode);
     if (rc == 0) {
         rc = setattr_check(&inode, command);
+    }
+    if (rc == 0 && is_for_owner(&inode, command)) {
+        rc = apply_owner_check(call, &inode, (command->set & SET_ANYWAY) != 0);
     }
     if (rc != 0) {
         return rc;

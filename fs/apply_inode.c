@@ -97,6 +97,13 @@ int apply_link_drop(struct call *call, struct inode *inode)
     return apply_inode_put(call, inode);
 }
 
+int apply_owner_check(const struct call *call, const struct inode *inode,
+                      bool anyway)
+{
+    uint32_t uid = call->command->caller.uid;
+    return uid == 0 || uid == inode->uid || anyway ? 0 : EPERM;
+}
+
 void apply_privileges_drop(const struct call *call, struct inode *inode)
 {
     const struct command_caller *caller = &call->command->caller;

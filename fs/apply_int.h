@@ -85,6 +85,11 @@ void apply_hash_step(struct inode *inode, uint64_t offset, uint64_t size,
                      const uint64_t payload_hash[2]);
 struct view apply_view(struct bytes bytes);
 
+/* Is the caller the owner, or may he do as if? The kernel has asked the same, but
+ * of the owner that it had seen last: EPERM. */
+int apply_owner_check(const struct call *call, const struct inode *inode,
+                      bool anyway);
+
 /* --- apply_name.c --- */
 /* An inode of the caller that lies in dir; a directory that hands its group on
  * (set-gid) makes subdirectories that do so too. */

@@ -93,7 +93,9 @@ static int set_value(struct call *call, struct inode *inode)
     void *owned = NULL;
     int rc = value_get(call, &value, &owned);
     if (rc == 0 && apply_acl_is_name(command->name)) {
-        rc = apply_acl_set(call, inode, value);
+        rc = apply_owner_check(call, inode,
+                               (command->flags & COMMAND_ANYWAY) != 0);
+        rc = rc != 0 ? rc : apply_acl_set(call, inode, value);
     } else if (rc == 0) {
         rc = tree_xattr_set(call->tree, inode->ino, apply_view(command->name),
                             value);
@@ -105,7 +107,8 @@ static int set_value(struct call *call, struct inode *inode)
 int apply_setxattr(struct call *call)
 {
     const struct command *command = call->command;
-    uint32_t known = XATTR_CREATE | XATTR_REPLACE | COMMAND_KILL_SGID;
+    uint32_t known = XATTR_CREATE | XATTR_REPLACE | COMMAND_KILL_SGID |
+                     COMMAND_ANYWAY;
     struct inode inode;
     int rc = apply_inode_get(call, command->ino, &inode);
     if (rc == 0) {

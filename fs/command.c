@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { COMMAND_VERSION = 1, SET_ALL = 255 };
+enum { COMMAND_VERSION = 1, SET_ALL = 511 };
 
 enum field {
     END, /* of the list */

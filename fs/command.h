@@ -26,6 +26,7 @@ enum {
     /* Above Linux's flags of setxattr(2): the caller is not of the file's group,
      * so that a new access ACL takes the set-gid bit away. */
     COMMAND_KILL_SGID = 4,
+    COMMAND_ANYWAY = 8, /* the caller may set an ACL, whoever the owner is */
 };
 
 /* Values are on disk: never reuse one. Each op's fields are in brackets. */
@@ -58,7 +59,8 @@ enum command_op {
     OP_SETTING,          /* of the whole cluster: [name] is what JSON text [target]
                           * says; null: of each node again */
     OP_SETXATTR = 40,    /* [ino, xattr name, flags] and payload, the value: flags
-                          * XATTR_CREATE, XATTR_REPLACE, COMMAND_KILL_SGID */
+                          * XATTR_CREATE, XATTR_REPLACE, COMMAND_KILL_SGID,
+                          * COMMAND_ANYWAY */
     OP_REMOVEXATTR,      /* [ino, xattr name] */
     OP_FALLOCATE,        /* [ino, offset, size, flags]: the mode of fallocate(2) */
     OP_COPY_RANGE,       /* [ino, offset, source, source_offset, size] */
@@ -82,6 +84,7 @@ enum command_lock {
 enum command_set { /* OP_SETATTR: what to change */
     SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_SIZE = 8, SET_ATIME = 16,
     SET_MTIME = 32, SET_ATIME_NOW = 64, SET_MTIME_NOW = 128,
+    SET_ANYWAY = 256, /* the caller may, whoever the owner is */
 };
 
 struct command_caller {

@@ -54,7 +54,7 @@ struct mirror *mirror_new(void)
         .uid = geteuid(), .gid = getegid(), .comm = "mirror"};
     struct command own = {.op = OP_SETATTR,
                           .ino = TREE_ROOT,
-                          .set = SET_MODE | SET_UID | SET_GID,
+                          .set = SET_MODE | SET_UID | SET_GID | SET_ANYWAY,
                           .mode = 0700,
                           .new_uid = geteuid(),
                           .new_gid = getegid()};

@@ -110,6 +110,45 @@ static void no_file_is_larger_than_an_offset(void **state)
     assert_int_equal(world_truncate(w, f, 0), 0);
 }
 
+/* The kernel lets a caller do it who was the owner when it looked last. */
+static void only_the_owner_changes_owner_mode_and_times(void **state)
+{
+    struct world *w = *state;
+    uint64_t f = world_file(w, TREE_ROOT, "f");
+    assert_int_equal(chmod_to(w, f, 06755), 0);
+    const struct command forbidden[] = {
+        {.set = SET_MODE, .mode = 04777},
+        {.set = SET_MODE, .mode = 0700},
+        {.set = SET_UID, .new_uid = 1000},
+        {.set = SET_GID, .new_gid = 1000},
+        {.set = SET_MTIME, .mtime = 5},
+        {.set = SET_ATIME | SET_MTIME_NOW, .atime = 5},
+    };
+    struct inode before = world_inode(w, f);
+    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
+        struct command command = forbidden[i];
+        command.op = OP_SETATTR;
+        command.ino = f;
+        w->caller.uid = 1000;
+        assert_int_equal(world_run(w, command), EPERM);
+        struct inode after = world_inode(w, f);
+        assert_int_equal(after.mode, before.mode);
+        assert_int_equal(after.ctime, before.ctime);
+    }
+    /* Set-id bits go with a write, in the name of who writes. */
+    assert_int_equal(chmod_to(w, f, 02755), 0);
+    assert_int_equal(chmod_to(w, f, 06755), EPERM);
+    struct command touch = {.op = OP_SETATTR,
+                            .ino = f,
+                            .set = SET_ATIME | SET_ATIME_NOW | SET_MTIME |
+                                   SET_MTIME_NOW};
+    assert_int_equal(world_run(w, touch), 0);
+    struct command anyway = {
+        .op = OP_SETATTR, .ino = f, .set = SET_MODE | SET_ANYWAY, .mode = 0700};
+    assert_int_equal(world_run(w, anyway), 0);
+    w->caller.uid = 0;
+}
+
 static void a_write_takes_privileges_unless_root_makes_it(void **state)
 {
     struct world *w = *state;
@@ -120,7 +159,9 @@ static void a_write_takes_privileges_unless_root_makes_it(void **state)
     w->caller.uid = 1000;
     assert_int_equal(world_write(w, f, 0, 0, "x", 1), 0);
     assert_int_equal(world_inode(w, f).mode, S_IFREG | 0775);
+    w->caller.uid = 0;
     assert_int_equal(chmod_to(w, f, 06765), 0);
+    w->caller.uid = 1000;
     assert_int_equal(world_write(w, f, 0, 0, "x", 1), 0);
     assert_int_equal(world_inode(w, f).mode, S_IFREG | 02765);
     w->caller.gid = 1000; /* not of the file's group */
@@ -262,6 +303,7 @@ int main(void)
         TEST(an_empty_write_changes_nothing),
         TEST(a_write_needs_a_file),
         TEST(no_file_is_larger_than_an_offset),
+        TEST(only_the_owner_changes_owner_mode_and_times),
         TEST(a_write_takes_privileges_unless_root_makes_it),
         TEST(truncate_cuts_and_extends),
         TEST(chmod_keeps_the_type),

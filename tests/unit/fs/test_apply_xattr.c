@@ -90,7 +90,7 @@ static void errors_leave_all_as_it_was(void **state)
     assert_int_equal(set(world, ino, "user.a", "x", XATTR_CREATE), EEXIST);
     assert_int_equal(set(world, ino, "user.b", "x", XATTR_REPLACE), ENODATA);
     assert_int_equal(remove_(world, ino, "user.b"), ENODATA);
-    assert_int_equal(set(world, ino, "user.a", "x", 8), EINVAL);
+    assert_int_equal(set(world, ino, "user.a", "x", 16), EINVAL);
     assert_int_equal(set(world, ino, "other.a", "x", 0), EOPNOTSUPP);
     assert_int_equal(set(world, ino, "user.", "x", 0), EINVAL);
     assert_int_equal(set(world, ino, "system.other", "x", 0), EOPNOTSUPP);
@@ -392,7 +392,11 @@ static void whom_an_acl_names_cannot_be_told_from_the_mode(void **state)
     world->caller.uid = 2000;
     assert_int_equal(world_create(world, TREE_ROOT, "f", 0644, 0), 0);
     size_t size = acl_bytes(bytes, 6, 0, 0, 7, 4);
-    assert_int_equal(set_bytes(world, ino, ACL_ACCESS_NAME, bytes, size, 0), 0);
+    assert_int_equal(set_bytes(world, ino, ACL_ACCESS_NAME, bytes, size, 0),
+                     EPERM);
+    assert_int_equal(set_bytes(world, ino, ACL_ACCESS_NAME, bytes, size,
+                               COMMAND_ANYWAY),
+                     0);
     assert_int_equal(world_create(world, TREE_ROOT, "f", 0644, 0), ESTALE);
     world->caller.uid = 0;
     assert_int_equal(world_create(world, TREE_ROOT, "f", 0644, 0), 0);
