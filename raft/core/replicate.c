@@ -300,8 +300,11 @@ static void peer_refused(struct raft *r, struct peer *peer, raft_index hint,
     /* Below the hint, skip our records of terms that the follower, at this
      * place, cannot have. */
     raft_index agree = tail_find(&r->tail, hint, hint_term);
-    if (agree < peer->match) {
+    if (agree <= peer->match) {
         agree = peer->match;
+    } else if (tail_term(&r->tail, agree) > hint_term) {
+        become_snapshot(r, peer); /* the logs part before ours begins */
+        return;
     }
     if (agree + 1 < peer->next || peer->state != RAFT_PROBE) {
         probe_from(r, peer, agree + 1);

@@ -301,6 +301,38 @@ static void a_restarted_peer_is_asked_anew(void **state)
     solo_release(&s);
 }
 
+/* Its log is long enough, but of an older term where ours begins. */
+static void a_log_that_parts_before_ours_begins_needs_a_snapshot(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 2, "2");
+    s.boot.base_index = 10;
+    s.boot.base_term = 2;
+    s.boot.applied = 11;
+    solo_start(&s);
+    solo_lead(&s);
+    solo_receive(&s, (struct raft_message){.type = RAFT_APPEND_REPLY,
+                                           .from = 2,
+                                           .term = 3,
+                                           .boot = 4711,
+                                           .sent = s.now,
+                                           .hint = 10,
+                                           .hint_term = 1});
+    assert_int_equal(peer(&s, 2).state, RAFT_SNAPSHOT);
+    /* One of our base's term may agree with it. */
+    solo_receive(&s, (struct raft_message){.type = RAFT_APPEND_REPLY,
+                                           .from = 3,
+                                           .term = 3,
+                                           .boot = 4711,
+                                           .sent = s.now,
+                                           .hint = 10,
+                                           .hint_term = 2});
+    assert_int_equal(peer(&s, 3).state, RAFT_PROBE);
+    assert_int_equal(peer(&s, 3).next, 11);
+    solo_release(&s);
+}
+
 static void
 a_peer_behind_the_log_needs_a_snapshot_and_can_come_back(void **state)
 {
@@ -396,6 +428,7 @@ int main(void)
         cmocka_unit_test(late_and_doubled_answers_do_no_harm),
         cmocka_unit_test(answers_of_other_terms_do_not_count),
         cmocka_unit_test(backtracking_skips_whole_terms),
+        cmocka_unit_test(a_log_that_parts_before_ours_begins_needs_a_snapshot),
         cmocka_unit_test(lost_appends_are_sent_again),
         cmocka_unit_test(a_restarted_peer_is_asked_anew),
         cmocka_unit_test(
