@@ -180,11 +180,11 @@ static bool up_to_date(const struct raft *r, const struct raft_message *m)
     return m->prev_index >= tail_last_index(&r->tail);
 }
 
+/* Also a learner answers, and a node that was removed: whoever asks may know a later
+ * configuration, in which it is a voter, and need it (dissertation 4.2.2). Only votes
+ * of voters count, and whether it is one is for the candidate to say. */
 void election_prevote(struct raft *r, const struct raft_message *m)
 {
-    if (r->removed) {
-        return; /* nobody counts on us any more */
-    }
     bool granted = m->term > r->term && !election_sticky(r) && up_to_date(r, m);
     struct raft_message reply = message_to(r, RAFT_PREVOTE_REPLY, m->from);
     reply.granted = granted;
@@ -210,9 +210,6 @@ void election_prevote_reply(struct raft *r, const struct raft_message *m)
 void election_vote(struct raft *r, const struct raft_message *m)
 {
     assert(m->term == r->term);
-    if (r->removed) {
-        return;
-    }
     bool free = r->vote == 0 && r->leader == 0;
     bool granted = (free || r->vote == m->from) && up_to_date(r, m);
     if (granted && r->vote == 0) {
