@@ -30,6 +30,7 @@ enum { APPLY_WINDOW_MAX = 8192 };
 enum apply_value { /* what apply_result.value[] means */
     VALUE_INO = 0,    /* CREATE, MKNOD, MKDIR, SYMLINK, LINK: the inode;
                        * SESSION_OPEN: the session id */
+    VALUE_MADE = 1,   /* CREATE, TMPFILE: 1 when it made the file */
     VALUE_SIZE = 1,   /* WRITE: bytes written */
     VALUE_OFFSET = 2, /* WRITE: where they went */
     VALUE_GONE = 3,   /* UNLINK, RENAME, RMDIR: ino that lost its last link, or 0 */

@@ -158,6 +158,7 @@ int apply_create(struct call *call)
     }
     struct inode inode;
     rc = inode_make(call, &dir, S_IFREG, ALLPERMS, &inode);
+    call->result->value[VALUE_MADE] = 1;
     return rc < 0 ? rc : inode_add(call, &dir, &inode);
 }
 
@@ -180,6 +181,7 @@ int apply_tmpfile(struct call *call)
     inode.orphaned = call->record->index;
     apply_changed(call, inode.ino);
     call->result->value[VALUE_INO] = inode.ino;
+    call->result->value[VALUE_MADE] = 1;
     return tree_inode_add(call->tree, &inode);
 }
 

@@ -133,9 +133,7 @@ static void do_create(struct request *request, const struct hull_result *result)
         fuse_reply_err(request->fuse, ops_errno(node, rc));
         return;
     }
-    /* Times strictly grow, so only this very record can have made it now. */
-    bool made = inode.btime == (int64_t)tree_time_ns(node->tree);
-    if (!made &&
+    if (result->value[VALUE_MADE] == 0 &&
         !may_plainly_open(node, &inode, fuse_req_ctx(request->fuse),
                           request->file.flags)) {
         fuse_reply_err(request->fuse, ESTALE);

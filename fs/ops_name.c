@@ -71,7 +71,9 @@ void op_lookup(fuse_req_t fuse, fuse_ino_t parent, const char *name)
     request->ino = parent;
     request->name_size = strlen(name);
     memcpy(request->name, name, request->name_size);
-    request->is_fresh = lookup_is_fresh;
+    /* What lies above is not behind a name here. */
+    bool is_above = name_is(request, ".") || name_is(request, "..");
+    request->is_fresh = is_above ? request_all_fresh : lookup_is_fresh;
     request_read(request);
 }
 

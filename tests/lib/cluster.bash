@@ -74,11 +74,13 @@ free_port_base() {
 
 lab() { "$LAB" --dir "$C" "$@"; }
 
-# cluster_up N [MOUNT_OPTIONS]
+# cluster_up N [MOUNT_OPTIONS]: after those of RAFTFS_TEST_OPTIONS, which count less.
 cluster_up() {
     need_mounts
     C=$BATS_TEST_TMPDIR/c
-    lab up "$1" --port "$(free_port_base)" ${2:+-o "$2"}
+    local options=${RAFTFS_TEST_OPTIONS:-}
+    options+=${2:+${options:+,}$2}
+    lab up "$1" --port "$(free_port_base)" ${options:+-o "$options"}
     mapfile -t NODES < <(seq -f 'n%.0f' 1 "$1")
     mkdir "$C/n1/d"
 }

@@ -12,6 +12,7 @@ static void create_makes_a_file_of_the_caller(void **state)
     w->caller = (struct command_caller){.uid = 1000, .gid = 100};
     struct inode before = world_inode(w, TREE_ROOT);
     assert_int_equal(world_create(w, TREE_ROOT, "f", 06777, O_EXCL), 0);
+    assert_int_equal(w->result.value[VALUE_MADE], 1);
     struct inode file = world_inode(w, w->result.value[VALUE_INO]);
     assert_int_equal(file.mode, S_IFREG | 06755); /* umask 022 */
     assert_int_equal(file.uid, 1000);
@@ -46,6 +47,7 @@ static void create_opens_what_exists(void **state)
     assert_int_equal(world_write(w, file, 0, 0, "hello", 5), 0);
     assert_int_equal(world_create(w, TREE_ROOT, "f", 0600, O_EXCL), EEXIST);
     assert_int_equal(world_create(w, TREE_ROOT, "f", 0600, O_RDWR), 0);
+    assert_int_equal(w->result.value[VALUE_MADE], 0);
     assert_int_equal(w->result.value[VALUE_INO], file);
     struct inode inode = world_inode(w, file);
     assert_int_equal(inode.mode, S_IFREG | 0644);
