@@ -260,7 +260,7 @@ int logapi_boot(struct node *node, const struct log_head *head)
     struct hull_options options;
     hull_options_default(&options);
     settings_adopt(node);
-    struct hull_settings settings = settings_of_hull(&node->config);
+    struct hull_settings settings = settings_of_hull(node);
     options.log_trailing = settings.log_trailing;
     options.log_trailing_bytes = settings.log_trailing_bytes;
     options.raft.self = node->self;
@@ -270,7 +270,7 @@ int logapi_boot(struct node *node, const struct log_head *head)
     options.raft.window_bytes = settings.raft.window_bytes;
     options.raft.election_us = node->config.election_ms * 1000;
     options.raft.lease_us = node->config.lease_ms * 1000;
-    options.raft.lease_ask = node->options.reads == READS_LEASE;
+    options.raft.lease_ask = settings.raft.lease_ask;
     node->hull = hull_new(&options, &boot, time_ns, &node->pilot,
                           &node->log_api);
 out:

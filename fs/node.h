@@ -91,6 +91,7 @@ struct node {
     bool tick_running, again_running, loop_open, fuse_watched;
     bool stopping, leaving; /* fs/stop.c */
     raft_time stop_began;
+    raft_time lease_told_at; /* the leader has heard that a stopping node has none */
     raft_time asked_at;     /* the last request of the kernel, while stopping */
 
     /* store */

@@ -102,11 +102,15 @@ json_t *settings_of_cluster(struct node *node)
 
 /* --- in force --- */
 
-struct hull_settings settings_of_hull(const struct config *config)
+struct hull_settings settings_of_hull(const struct node *node)
 {
+    const struct config *config = &node->config;
     return (struct hull_settings){
         .raft = {.heartbeat_us = config->heartbeat_ms * 1000,
-                 .window_bytes = config->window_mb << 20},
+                 .window_bytes = config->window_mb << 20,
+                 .lease_ask = node->options.reads == READS_LEASE &&
+                              node->options.mountpoint != NULL &&
+                              !node->stopping},
         .log_trailing = config->log_trailing,
         .log_trailing_bytes = (uint64_t)config->log_trailing_mb << 20,
     };
@@ -163,7 +167,7 @@ void settings_adopt(struct node *node)
         put(node, &keys[i], *value_of(&sum, &keys[i]));
     }
     if (node->hull != NULL) {
-        struct hull_settings settings = settings_of_hull(&node->config);
+        struct hull_settings settings = settings_of_hull(node);
         hull_set(node->hull, node_now(), &settings);
     }
 }

@@ -37,8 +37,9 @@ void settings_init(struct node *node);
 /* Puts what the tree says over the node's own, into node->config, and what hull
  * and requests go by. Before there is a hull: into node->config alone. */
 void settings_adopt(struct node *node);
-/* For the hull, from node->config. */
-struct hull_settings settings_of_hull(const struct config *config);
+/* For the hull, from node->config. A node that stops asks for no lease, nor does one
+ * without a mount: nobody reads there. */
+struct hull_settings settings_of_hull(const struct node *node);
 
 bool settings_has(const char *key);
 /* New reference: {key: value} of the cluster's. */

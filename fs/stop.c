@@ -18,6 +18,7 @@ enum {
     LOOK_MS = 10,
     FAREWELL_MS = 500,
     LAST_WORDS_MS = 100,
+    ANSWER_MS = 50, /* to a heartbeat, on a busy machine */
 };
 
 static void on_farewell(uv_timer_t *timer)
@@ -40,7 +41,8 @@ static void leave(struct node *node)
 static bool is_quiet(const struct node *node, raft_time now)
 {
     bool may_come = node->mounted && now - node->stop_began < TAKE_US;
-    return node->reads_under_way == 0 && !requests_are_under_way(node) &&
+    return now >= node->lease_told_at && node->reads_under_way == 0 &&
+           !requests_are_under_way(node) &&
            (!may_come || now - node->asked_at >= QUIET_US);
 }
 
@@ -56,6 +58,18 @@ static void on_drain(uv_timer_t *timer)
     }
 }
 
+/* Else writers would wait until it has run out. */
+static void give_lease_up(struct node *node)
+{
+    if (node->options.reads == READS_LEASE && node->role == RAFT_FOLLOWER &&
+        node->leader != 0) {
+        node->lease_told_at =
+            node->stop_began +
+            (raft_time)(node->config.heartbeat_ms + ANSWER_MS) * 1000;
+        node->settings.changed = true;
+    }
+}
+
 void node_stop(struct node *node)
 {
     if (node->stopping) {
@@ -63,6 +77,7 @@ void node_stop(struct node *node)
     }
     node->stopping = true;
     node->stop_began = node->asked_at = node_now();
+    give_lease_up(node);
     uv_timer_start(&node->farewell, on_drain, 0, LOOK_MS);
 }
 

@@ -318,6 +318,10 @@ static int step_set(struct raft *r, const struct raft_settings *settings)
     if (r->role == RAFT_LEADER && r->heartbeat_at > r->now + heartbeat_us) {
         r->heartbeat_at = r->now + heartbeat_us;
     }
+    if (r->options.lease_ask && !settings->lease_ask) {
+        lease_drop(r);
+    }
+    r->options.lease_ask = settings->lease_ask;
     r->options.window_bytes = settings->window_bytes;
     for (uint32_t i = 0; i < r->peer_count; i++) {
         r->peers[i].window.bytes_max = settings->window_bytes;

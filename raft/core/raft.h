@@ -92,6 +92,8 @@ struct raft_boot {
 struct raft_settings {
     uint32_t heartbeat_us; /* less than election_us */
     uint32_t window_bytes; /* as in raft_options */
+    bool lease_ask;        /* no more: what it holds is given up, which the leader
+                            * hears with the next answer to a heartbeat */
 };
 
 enum raft_event_type {

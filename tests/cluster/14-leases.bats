@@ -40,6 +40,7 @@ end_probes() {
         wait "$probe" || { cat "$BATS_TEST_TMPDIR"/probe.*; return 1; }
     done
     tell "$(tail -qn 1 "$BATS_TEST_TMPDIR"/probe.*)"
+    PROBES=()
 }
 gap_of() { grep -o 'longest_gap_ms=[0-9]*' "$BATS_TEST_TMPDIR/probe.$1" | cut -d= -f2; }
 
@@ -140,4 +141,28 @@ costs_one_lease() {
     node_resume "$F"
     wait_until 10 has_holders 2
     [[ $(cat "$C/$F/d/one") == "$(cat "$C/$L/d/one")" ]]
+}
+
+@test "a holder that is stopped gives its lease up: writers do not wait for it" {
+    local ended way
+    setup_leases
+    for way in stop umount; do
+        wait_until 10 has_holders 2
+        ended=$(field "$L" counters.leases_ended)
+        start_probe one "$L" "$G"
+        more_writes "$L" one
+        if [[ $way == stop ]]; then
+            lab stop "$F"
+        else
+            umount "$C/$F"
+            wait_until 10 gone "$(node_pid "$F")"
+        fi
+        more_writes "$L" one
+        wait_until 10 has_holders 1 "$L" "$G"
+        more_writes "$L" one
+        end_probes
+        [[ $(field "$L" counters.leases_ended) == "$ended" ]]
+        [[ $(leader_name "$L" "$G") == "$L" ]]
+        lab start "$F"
+    done
 }

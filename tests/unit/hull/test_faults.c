@@ -504,7 +504,8 @@ static void the_heartbeat_changes_while_it_leads(void **state)
     pass(&b, 99 * 1000); /* of 100: one round to two peers, at most */
     assert_true(b.sent_count - sent <= 4);
     struct hull_settings settings = {
-        .raft = {.heartbeat_us = 10 * 1000, .window_bytes = 1 << 20},
+        .raft = {.heartbeat_us = 10 * 1000, .window_bytes = 1 << 20,
+                 .lease_ask = false},
         .log_trailing = 100,
         .log_trailing_bytes = 1 << 20,
     };
