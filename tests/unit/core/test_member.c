@@ -324,6 +324,28 @@ static void who_leaves_runs_until_that_is_committed(void **state)
     solo_release(&s);
 }
 
+/* It came as a learner, became a voter and leaves: after a restart all of that
+ * stands in its log, and it does not know how much of it is committed. */
+static void who_leaves_runs_also_when_it_forgot_that_it_came(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1111");
+    struct raft_config above[2] = {{.index = 2, .members = list_of(3, 0)},
+                                   {.index = 4, .members = list_of(3, 0)}};
+    s.boot.members.list[0].voter = false; /* node 1 */
+    above[1].members.count = 2;
+    above[1].members.list[0].id = 3;
+    s.boot.configs = above;
+    s.boot.config_count = 2;
+    solo_start(&s);
+    assert_int_equal(raft_config_committed(s.raft)->index, 0);
+    assert_false(solo_status(&s).voter);
+    solo_timeout(&s);
+    assert_int_equal(solo_status(&s).role, RAFT_PRECANDIDATE);
+    solo_release(&s);
+}
+
 static void fewer_voters_than_the_floor_do_not_run(void **state)
 {
     (void)state;
@@ -407,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_committed_one_stays),
         cmocka_unit_test(the_log_above_counts_after_a_restart),
         cmocka_unit_test(who_leaves_runs_until_that_is_committed),
+        cmocka_unit_test(who_leaves_runs_also_when_it_forgot_that_it_came),
         cmocka_unit_test(fewer_voters_than_the_floor_do_not_run),
         cmocka_unit_test(a_learner_is_promoted_when_a_round_was_short),
         cmocka_unit_test(who_is_preferred_is_handed_the_lead),
