@@ -648,7 +648,7 @@ static void plan_end(struct world *w)
              .kind = END});
 }
 
-static uint32_t leader_count(const struct world *w)
+static uint32_t leader_count(struct world *w)
 {
     uint32_t leaders = 0;
     for (node_id id = 1; id <= w->count; id++) {
