@@ -2,12 +2,15 @@
 # 7. Nobody waits for ever: a killed program goes, df and ls answer.
 load ../lib/cluster
 
-# n1 alone of three; operations on its mount wait for 20 seconds.
+# n1 alone of three; operations on its mount wait for 20 seconds, reads too as soon
+# as its lease has run out.
 alone() {
     cluster_up 3 op_timeout=20
     echo text >"$C/n1/d/file"
     node_kill n2 n3
+    wait_until 10 has_no_lease n1
 }
+has_no_lease() { [[ $(field "$1" lease) != true ]]; }
 
 # The process sleeps in the kernel, waiting for its file system.
 waits_in_fuse() {

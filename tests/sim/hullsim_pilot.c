@@ -293,6 +293,9 @@ void snapshot_event(struct node *node, raft_index index)
               (unsigned long long)index, (unsigned long long)last->term);
     world->counters.snapshots++;
     node->applied = node->disk.tree_durable = index;
+    if (node->disk.last_time_ns < last->time_ns) {
+        node->disk.last_time_ns = last->time_ns; /* the tree knows it */
+    }
     if (!world->calm && rng_chance(&world->chaos, 200 * 1000)) {
         world->counters.snapshots_torn++;
         hull_fault(node->hull, node_clock(node), "died between tree and log");
