@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 enum read_mode {
+    READS_LEASE, /* the leader is asked, but not while this node has a lease */
     READS_INDEX, /* the leader is asked each time */
-    READS_LEASE, /* not while this node has a read lease */
     READS_LOCAL, /* nobody is asked: old but at once */
 };
 

@@ -78,13 +78,25 @@ bool grant_deferring(const struct raft *r)
 
 /* --- granting --- */
 
+/* A node whose disk is full answers at once that it has nothing new. */
+static bool is_late(const struct raft *r, const struct grant *g)
+{
+    return g->late != 0 && r->clock >= g->late_since +
+                                           r->options.lease_us / SLOW_SHARE;
+}
+
+bool grant_refused(const struct raft *r, const struct peer *peer)
+{
+    return peer->grant.slow || is_late(r, &peer->grant);
+}
+
 static bool may_grant(const struct raft *r, const struct peer *peer,
                       raft_time end)
 {
     const struct grant *g = &peer->grant;
     bool complete = g->seen >= r->commit || MUTANT(NO_MATCH);
     return leader_settled(r) && g->boot != 0 && g->asked > g->granted &&
-           complete && !g->slow && !peer->leaving && r->now < end;
+           complete && !grant_refused(r, peer) && !peer->leaving && r->now < end;
 }
 
 /* The clock counts, not `now`, which may be ahead of it. */
@@ -105,7 +117,7 @@ void grant_fill(struct raft *r, struct peer *peer, struct raft_message *m)
 {
     struct grant *g = &peer->grant;
     raft_time end = lease_end(r);
-    if ((g->slow || peer->leaving) && grant_holds(r, peer)) {
+    if ((grant_refused(r, peer) || peer->leaving) && grant_holds(r, peer)) {
         revoke(peer, m);
     }
     if (!may_grant(r, peer, end)) {
@@ -199,6 +211,9 @@ void grant_reply(struct raft *r, struct peer *peer,
     if (m->granted && m->seen > g->seen) {
         g->seen = m->seen;
     }
+    if (g->seen >= g->late) {
+        g->late = 0;
+    }
     if (m->asked > g->asked) {
         g->asked = m->asked;
     }
@@ -254,10 +269,16 @@ raft_index grant_gate(struct raft *r, raft_index reached)
     }
     raft_index gate = reached;
     for (uint32_t i = 0; i < r->peer_count; i++) {
-        const struct peer *peer = &r->peers[i];
-        if (grant_holds(r, peer) && peer->grant.seen < gate) {
-            gate = peer->grant.seen;
+        struct peer *peer = &r->peers[i];
+        struct grant *g = &peer->grant;
+        if (!grant_holds(r, peer) || g->seen >= reached) {
+            continue;
         }
+        if (g->late == 0) {
+            g->late = reached;
+            g->late_since = r->clock;
+        }
+        gate = g->seen < gate ? g->seen : gate;
     }
     bool gated = gate < reached;
     r->commits_gated += gated && !r->gated;

@@ -38,6 +38,8 @@ struct grant {
     bool joined;       /* it is in our term, so it has no older lease */
     uint32_t latency;  /* us; smoothed time until it answers */
     bool slow;
+    raft_index late; /* a commit waits, or waited, until it has seen this; 0: none */
+    raft_time late_since;
 };
 
 struct peer {
@@ -288,6 +290,8 @@ void grant_reply(struct raft *r, struct peer *peer,
                  const struct raft_message *m);
 /* How far of what a majority has `reached` may be committed. */
 raft_index grant_gate(struct raft *r, raft_index reached);
+/* It gets no lease: it answers late, or takes no records. */
+bool grant_refused(const struct raft *r, const struct peer *peer);
 /* When a commit that waits for leases may go on; UINT64_MAX: none does. */
 raft_time grant_deadline(const struct raft *r);
 bool grant_deferring(const struct raft *r);

@@ -1,7 +1,8 @@
 /* status.c -- what people may know of a node. */
 #include "raft/core/raft_int.h"
 
-static struct raft_peer_status peer_status(const struct peer *peer)
+static struct raft_peer_status peer_status(const struct raft *r,
+                                           const struct peer *peer)
 {
     return (struct raft_peer_status){
         .id = peer->id,
@@ -14,7 +15,7 @@ static struct raft_peer_status peer_status(const struct peer *peer)
         .next = peer->next,
         .applied = peer->applied,
         .seen = peer->grant.seen,
-        .slow = peer->grant.slow,
+        .slow = grant_refused(r, peer),
         .appends_in_flight = peer->window.count,
         .heard = peer->heard,
     };
@@ -58,7 +59,7 @@ void raft_get_status(const struct raft *r, raft_time now,
         .peer_count = r->peer_count,
     };
     for (uint32_t i = 0; i < r->peer_count; i++) {
-        out->peers[i] = peer_status(&r->peers[i]);
+        out->peers[i] = peer_status(r, &r->peers[i]);
         out->peers[i].holder = leads && grant_holds(&view, &r->peers[i]);
         out->holders += out->peers[i].holder;
     }

@@ -230,6 +230,35 @@ static void a_slow_holder_is_revoked_and_comes_back_when_it_is_fast(void **state
     solo_release(&s);
 }
 
+/* Its disk is full: it answers every heartbeat at once, and takes no record. */
+static void a_holder_that_takes_no_records_is_not_waited_for_for_ever(void **state)
+{
+    (void)state;
+    struct solo s;
+    lead_with_holder(&s);
+    solo_submit(&s, 1);
+    solo_sync(&s);
+    solo_ack(&s, 3, 3);
+    assert_int_equal(solo_status(&s).commit, 2); /* node 2 may be reading */
+    for (int i = 0; i < 200 && solo_status(&s).commit == 2; i++) {
+        solo_pass(&s, 10 * 1000);
+        if (raft_deadline(s.raft) <= s.now) {
+            solo_step(&s, (struct raft_event){.type = RAFT_EVENT_TIME});
+        }
+        solo_receive(&s, answer(&s, 2, 2, 2));
+        solo_ack(&s, 3, 3);
+    }
+    assert_int_equal(solo_status(&s).commit, 3);
+    assert_int_equal(solo_status(&s).holders, 0);
+    assert_true(solo_status(&s).peers[0].slow);
+    /* When it has it, it is as before. */
+    solo_receive(&s, answer(&s, 2, 3, 3));
+    solo_timeout(&s);
+    assert_false(solo_status(&s).peers[0].slow);
+    assert_int_equal(solo_status(&s).holders, 1);
+    solo_release(&s);
+}
+
 /* --- a new leader --- */
 
 /* Wins with the vote of 2; node 3 says nothing. */
@@ -518,6 +547,8 @@ int main(void)
         cmocka_unit_test(who_lacks_a_committed_record_gets_none),
         cmocka_unit_test(memory_does_not_count_across_a_restart),
         cmocka_unit_test(late_words_of_an_earlier_life_do_not_count),
+        cmocka_unit_test(
+            a_holder_that_takes_no_records_is_not_waited_for_for_ever),
         cmocka_unit_test(
             a_slow_holder_is_revoked_and_comes_back_when_it_is_fast),
         cmocka_unit_test(a_new_leader_waits_for_older_leases),
