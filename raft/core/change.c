@@ -114,9 +114,8 @@ static void use_latest(struct raft *r)
     r->voters = member_voters(members);
     r->priority = 0;
     r->priority_best = 0;
-    if (member_find(members, r->options.self) != NULL) {
-        r->was_member = true;
-    }
+    /* After a restart an older one may have us, and the latest not. */
+    r->was_member = r->was_member || is_named(r, r->options.self);
     add_named(r, members);
     for (size_t i = r->configs.count; i > 1; i--) {
         add_named(r, &r->configs.list[i - 2].members);
@@ -178,8 +177,7 @@ bool config_pending(const struct raft *r)
 /* Whoever leaves itself out is needed until that is committed: its log may be
  * the only one that others, with shorter ones, would vote for (4.2.2). After a
  * restart it may not know yet that the one which made it a voter is committed, so
- * any of those before the latest counts. The floor
- * protects against a cluster that was shrunk by mistake. Both make elections
+ * any of those before the latest counts. The floor protects against a cluster that was shrunk by mistake. Both make elections
  * rarer, never easier: votes are counted by the latest configuration. */
 bool config_may_run(const struct raft *r)
 {
@@ -207,11 +205,16 @@ static void leave(struct raft *r)
     }
 }
 
+bool config_left(const struct raft *r)
+{
+    return r->was_member && !config_pending(r) &&
+           member_find(&configs_latest(&r->configs)->members,
+                       r->options.self) == NULL;
+}
+
 static void look_whether_removed(struct raft *r)
 {
-    bool removed = r->was_member && !config_pending(r) &&
-                   member_find(&configs_latest(&r->configs)->members,
-                               r->options.self) == NULL;
+    bool removed = config_left(r);
     if (removed == r->removed) {
         return;
     }

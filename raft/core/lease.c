@@ -75,9 +75,13 @@ uint64_t lease_shrink(const struct raft *r, uint64_t us)
 }
 
 /* `lead`: send times are up to so much ahead of the clock, and a lease must
- * not be longer for it. */
+ * not be longer for it. A leader that has left, and hands over, has none: whoever
+ * leads next need not know that there is such a node. */
 raft_time lease_end(const struct raft *r)
 {
+    if (config_left(r)) {
+        return 0;
+    }
     raft_time acked = MUTANT(NO_CAP) ? r->now : leader_acked_time(r);
     raft_time end = acked + r->options.lease_us;
     return acked == 0 || end <= r->lead ? 0 : end - r->lead;

@@ -237,6 +237,8 @@ void config_install(struct raft *r, const struct raft_config *base,
 void config_step_end(struct raft *r);
 bool config_pending(const struct raft *r);
 bool config_may_run(const struct raft *r);
+/* The committed configuration is the latest, and has us no more. */
+bool config_left(const struct raft *r);
 /* enum raft_change_result */
 int leader_change(struct raft *r, const struct raft_change *change);
 void leader_start_round(struct raft *r, struct peer *peer);

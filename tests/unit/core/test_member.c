@@ -346,6 +346,42 @@ static void who_leaves_runs_also_when_it_forgot_that_it_came(void **state)
     solo_release(&s);
 }
 
+/* It has left itself out, was started again, and led once more to commit that. */
+static void a_leader_that_has_left_goes_and_reads_no_more(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 2, 1, "11");
+    struct raft_config above = {.index = 2, .members = list_of(2, 0)};
+    above.members.count = 1;
+    above.members.min_voters = 1;
+    above.members.list[0].id = 2;
+    s.boot.configs = &above;
+    s.boot.config_count = 1;
+    solo_start(&s);
+    solo_timeout(&s);
+    solo_receive(&s, (struct raft_message){.type = RAFT_PREVOTE_REPLY,
+                                           .from = 2,
+                                           .term = 2,
+                                           .granted = true});
+    solo_sync(&s);
+    solo_receive(&s, (struct raft_message){.type = RAFT_VOTE_REPLY,
+                                           .from = 2,
+                                           .term = 2,
+                                           .granted = true});
+    assert_int_equal(solo_status(&s).role, RAFT_LEADER);
+    solo_sync(&s);
+    solo_pass(&s, 1000);
+    assert_false(solo_status(&s).removed);
+    solo_ack(&s, 2, 3);
+    assert_int_equal(solo_status(&s).commit, 3);
+    assert_true(solo_status(&s).removed);
+    assert_false(raft_may_read(s.raft, s.now));
+    /* The other has all of the log: it is told to lead. */
+    assert_non_null(solo_sent(&s, RAFT_TIMEOUT_NOW, 2));
+    solo_release(&s);
+}
+
 static void fewer_voters_than_the_floor_do_not_run(void **state)
 {
     (void)state;
@@ -430,6 +466,7 @@ int main(void)
         cmocka_unit_test(the_log_above_counts_after_a_restart),
         cmocka_unit_test(who_leaves_runs_until_that_is_committed),
         cmocka_unit_test(who_leaves_runs_also_when_it_forgot_that_it_came),
+        cmocka_unit_test(a_leader_that_has_left_goes_and_reads_no_more),
         cmocka_unit_test(fewer_voters_than_the_floor_do_not_run),
         cmocka_unit_test(a_learner_is_promoted_when_a_round_was_short),
         cmocka_unit_test(who_is_preferred_is_handed_the_lead),
