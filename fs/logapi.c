@@ -251,6 +251,7 @@ int logapi_boot(struct node *node, const struct log_head *head)
         .count = head->count,
         .terms = head->terms,
         .sizes = head->sizes,
+        .newcomer = node->rejoin.newcomer,
     };
     struct raft_config *configs;
     rc = members_boot(node, head, &boot, &configs);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_init,   &cli_mount,    &cli_run,   &cli_status, &cli_events,
-    &cli_config, &cli_quarantine, &cli_member, &cli_transfer, &cli_locks, &cli_log,
-    &cli_check, &cli_fault,  &cli_version,
+    &cli_init,       &cli_mount,  &cli_run,    &cli_status,   &cli_events,
+    &cli_config,     &cli_locks,  &cli_log,    &cli_member,   &cli_transfer,
+    &cli_quarantine, &cli_resync, &cli_check,  &cli_fault,    &cli_version,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

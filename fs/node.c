@@ -200,6 +200,7 @@ static void on_prepare(uv_prepare_t *prepare)
     if (node->settings.changed) {
         settings_adopt(node);
     }
+    rejoin_step(node);
     hull_flush(node->hull, node_now());
     set_timer(node);
 }
@@ -433,12 +434,18 @@ static int open_transport(struct node *node, char why[512])
 {
     struct transport_options options;
     struct transport_calls calls = {
-        .self = node, .receive = on_frame, .note = on_transport_note};
+        .self = node,
+        .receive = on_frame,
+        .note = on_transport_note,
+        .knows = rejoin_knows};
     char error[256] = "";
     transport_options_default(&options);
     options.cluster_id = node->config.cluster_id;
     options.self = node->self;
     options.boot = node->boot;
+    options.disk = node->rejoin.disk;
+    options.rejoined = node->rejoin.rejoined;
+    options.lease_us = node->config.lease_ms * 1000;
     snprintf(options.name, sizeof options.name, "%s", node->config.name);
     members_transport(node, &options);
     int rc = transport_open(&node->loop, &options, &calls, &node->transport,
@@ -482,6 +489,7 @@ int node_open(struct node *node, const struct daemon_options *options,
     if (rc != 0) {
         goto out;
     }
+    rejoin_open(node, &head);
     rc = settle(node);
     if (rc == 0) {
         rc = quarantine_open(node);

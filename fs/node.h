@@ -22,6 +22,7 @@
 #include "fs/newer.h"
 #include "fs/openfiles.h"
 #include "fs/quarantine.h"
+#include "fs/rejoin.h"
 #include "fs/room.h"
 #include "fs/patience.h"
 #include "fs/session.h"
@@ -145,6 +146,7 @@ struct node {
     struct faults faults;
     struct quarantine quarantine;
     struct settings settings;
+    struct rejoin rejoin;
     struct submissions submissions;
     struct room room;
     struct control *control;

@@ -261,6 +261,7 @@ static void set_raft(struct node *node, json_t *out,
     set_number(out, "tree_durable", node->tree_durable);
     set_number(out, "trim", raft->trim);
     json_object_set_new(out, "voter", json_boolean(raft->voter));
+    json_object_set_new(out, "newcomer", json_boolean(raft->newcomer));
     json_object_set_new(out, "removed", json_boolean(raft->removed));
     json_object_set_new(out, "lease", json_boolean(raft->lease_valid));
     set_number(out, "lease_holders", raft->holders);

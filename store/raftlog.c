@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #define RECORDS_BETWEEN " FROM records WHERE idx>=?1 AND idx<=?2"
 
@@ -19,6 +20,8 @@ const char *const raftlog_sql_text[SQL_COUNT] = {
     [SQL_APPEND] = "INSERT INTO records(" RAFTLOG_COLUMNS
                    ",durable) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [SQL_META] = "UPDATE meta SET value=?2 WHERE key=?1",
+    [SQL_META_GET] = "SELECT value FROM meta WHERE key=?1",
+    [SQL_META_PUT] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
     [SQL_READ] = "SELECT " RAFTLOG_COLUMNS " FROM records WHERE idx=?1",
     [SQL_TERM] = "SELECT term FROM records WHERE idx=?1",
     [SQL_PLACES] =
@@ -248,6 +251,40 @@ int raftlog_save_standing(struct raftlog *log, enum log_standing standing)
         log->meta.standing = standing;
     }
     return rc;
+}
+
+/* --- the logs of other nodes --- */
+
+static const char *peer_key(uint64_t node, char key[32])
+{
+    snprintf(key, 32, "peer:%016" PRIx64, node);
+    return key;
+}
+
+int raftlog_get_peer(struct raftlog *log, uint64_t node, uint64_t *disk)
+{
+    char key[32];
+    sqlite3_stmt *statement = log->sql[SQL_META_GET];
+    sqlite3_bind_text(statement, 1, peer_key(node, key), -1, SQLITE_STATIC);
+    int rc = db_row(&log->db, statement, "read a peer");
+    if (rc == 1) {
+        *disk = (uint64_t)sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_reset(statement);
+    return rc == 1 ? 0 : rc < 0 ? rc : store_fail(STORE_NOT_FOUND, "no peer");
+}
+
+int raftlog_save_peer(struct raftlog *log, uint64_t node, uint64_t disk)
+{
+    char key[32];
+    int rc = raftlog_begin(log);
+    if (rc < 0) {
+        return rc;
+    }
+    sqlite3_stmt *statement = log->sql[SQL_META_PUT];
+    sqlite3_bind_text(statement, 1, peer_key(node, key), -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)disk);
+    return commit_with_mark(log, db_run(&log->db, statement, "write a peer"));
 }
 
 /* --- compact and reset --- */

@@ -41,6 +41,8 @@ struct log_head { /* what is needed to start */
     uint64_t term, vote;
     uint64_t base_index, base_term; /* before the first record kept */
     enum log_standing standing;
+    uint64_t disk;                  /* a number that no other log has */
+    bool rejoined;                  /* made in the place of one that was lost */
     uint64_t durable_mark;          /* some index that is certainly durable */
     size_t count;
     uint64_t *terms; /* owned by the caller: free() */
@@ -51,6 +53,8 @@ struct raftlog;
 
 /* Makes an empty log. STORE_EXISTS if there is one. */
 int raftlog_create(const char *path, uint64_t cluster_id, uint64_t node);
+/* In the place of one that was lost: LOG_REJOINING. */
+int raftlog_create_again(const char *path, uint64_t cluster_id, uint64_t node);
 /* Opens and checks: indexes without a gap, row checksums of the tail. Records
  * above the durable mark whose segment bytes are not whole (torn by a power
  * loss before anybody had been told of them) are cut, with everything after;
@@ -70,6 +74,9 @@ int raftlog_truncate(struct raftlog *log, uint64_t from, uint64_t now_ns);
 /* A vote makes a member of a new log. */
 int raftlog_save_vote(struct raftlog *log, uint64_t term, uint64_t vote);
 int raftlog_save_standing(struct raftlog *log, enum log_standing standing);
+/* The log of another node, as it said last. STORE_NOT_FOUND. */
+int raftlog_get_peer(struct raftlog *log, uint64_t node, uint64_t *disk);
+int raftlog_save_peer(struct raftlog *log, uint64_t node, uint64_t disk);
 /* *row's bytes are valid until the next call. STORE_NOT_FOUND. The row's
  * checksum is verified: STORE_CORRUPT. */
 int raftlog_read(struct raftlog *log, uint64_t index, struct log_row *row);

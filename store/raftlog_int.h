@@ -26,6 +26,8 @@ enum {
 enum raftlog_sql {
     SQL_APPEND,
     SQL_META,
+    SQL_META_GET,
+    SQL_META_PUT,
     SQL_READ,
     SQL_TERM,
     SQL_PLACES,
@@ -51,7 +53,7 @@ struct place_uses {
 /* What the table meta says. */
 struct raftlog_meta {
     uint64_t version, cluster_id, node, term, vote, base_index, base_term,
-        durable, standing;
+        durable, standing, disk, rejoined;
 };
 
 struct raftlog {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 static const char schema[] =
@@ -83,6 +84,8 @@ static const struct {
     {"base_term", offsetof(struct raftlog_meta, base_term)},
     {"durable", offsetof(struct raftlog_meta, durable)},
     {"standing", offsetof(struct raftlog_meta, standing)},
+    {"disk", offsetof(struct raftlog_meta, disk)},
+    {"rejoined", offsetof(struct raftlog_meta, rejoined)},
 };
 
 static uint64_t *meta_field(struct raftlog_meta *meta, size_t i)
@@ -206,10 +209,18 @@ static int fill_database(struct db *db, struct raftlog_meta *meta)
     return rc < 0 ? rc : store_sync_directory_of(db->path);
 }
 
-int raftlog_create(const char *path, uint64_t cluster_id, uint64_t node)
+static int create(const char *path, uint64_t cluster_id, uint64_t node,
+                  bool again)
 {
-    struct raftlog_meta meta = {
-        .version = RAFTLOG_VERSION, .cluster_id = cluster_id, .node = node};
+    struct raftlog_meta meta = {.version = RAFTLOG_VERSION,
+                                .cluster_id = cluster_id,
+                                .node = node,
+                                .standing = again ? LOG_REJOINING : LOG_NEW,
+                                .rejoined = again};
+    if (getrandom(&meta.disk, sizeof(meta.disk), 0) !=
+        (ssize_t)sizeof(meta.disk)) {
+        return store_fail_errno(errno, "no random number");
+    }
     struct db db = {.wal_fd = -1};
     int lock_fd = -1;
     int rc = lock_log(path, &lock_fd);
@@ -223,6 +234,16 @@ int raftlog_create(const char *path, uint64_t cluster_id, uint64_t node)
     db_close(&db);
     close(lock_fd);
     return rc;
+}
+
+int raftlog_create(const char *path, uint64_t cluster_id, uint64_t node)
+{
+    return create(path, cluster_id, node, false);
+}
+
+int raftlog_create_again(const char *path, uint64_t cluster_id, uint64_t node)
+{
+    return create(path, cluster_id, node, true);
 }
 
 /* --- open and close --- */

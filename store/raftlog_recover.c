@@ -222,5 +222,7 @@ int raftlog_recover(struct raftlog *log, struct segments *segments,
     head->base_index = log->meta.base_index;
     head->base_term = log->meta.base_term;
     head->standing = (enum log_standing)log->meta.standing;
+    head->disk = log->meta.disk;
+    head->rejoined = log->meta.rejoined != 0;
     return 0;
 }

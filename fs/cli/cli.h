@@ -62,7 +62,14 @@ void cli_print_help(const struct cli_command *command);
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
 extern const struct cli_command cli_init, cli_mount, cli_run, cli_status,
-    cli_events, cli_config, cli_quarantine, cli_member, cli_transfer, cli_locks, cli_log,
+    cli_events, cli_config, cli_quarantine, cli_resync, cli_member, cli_transfer, cli_locks,
+    cli_log,
     cli_check, cli_fault, cli_version;
+
+struct config;
+/* fs/cli/init.c: an empty log, tree and segments in a directory that has none; in
+ * the place of others (rejoins: fs/rejoin.h). 0 or an exit code (told). */
+int cli_make_store(struct cli *cli, const char *datadir,
+                   const struct config *config, bool rejoins);
 
 #endif

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME, LISTEN, ADDRESS, PEER, JOIN, CLUSTER, CLUSTER_ID };
+enum { NAME, LISTEN, ADDRESS, PEER, JOIN, REJOIN, CLUSTER, CLUSTER_ID };
 
 static const struct cli_option options[] = {
     [NAME] = {.name = "name",
@@ -33,6 +33,8 @@ static const struct cli_option options[] = {
     [JOIN] = {.name = "join",
               .value = "NAME=ADDR:PORT",
               .sentence = "a running node of the cluster to join"},
+    [REJOIN] = {.name = "rejoin",
+                .sentence = "in the place of a data directory that is lost"},
     [CLUSTER] = {.name = "cluster",
                  .value = "NAME",
                  .sentence = "name of the cluster, for people (raftfs)"},
@@ -46,7 +48,7 @@ struct plan {
     const char *datadir;
     struct config config;
     char address[RAFT_ADDRESS_SIZE]; /* "": where it listens */
-    bool listen_given, id_given, peer_given, directory_made;
+    bool listen_given, id_given, peer_given, directory_made, rejoins;
 };
 
 /* --- the arguments --- */
@@ -126,6 +128,9 @@ static int take_option(struct cli *cli, struct plan *plan, int option)
     case JOIN:
         config->joining = true;
         return take_peer(cli, config, "--join");
+    case REJOIN:
+        plan->rejoins = true;
+        return 0;
     case CLUSTER:
         return take_text(cli, "--cluster", config->cluster,
                          sizeof(config->cluster));
@@ -164,6 +169,10 @@ static int read_arguments(struct cli *cli, struct plan *plan)
     if (config->joining && plan->peer_given) {
         return cli_misuse(cli, "--peer makes a new cluster, --join is for one "
                                "that is there: not both");
+    }
+    if (plan->rejoins && config->node_count == 1) {
+        return cli_misuse(cli, "--rejoin: name the other nodes with --peer; a "
+                               "node alone has nobody to get its data from");
     }
     plan->datadir = operands[0];
     memcpy(config->nodes[0].name, config->name, sizeof(config->name));
@@ -262,10 +271,10 @@ static void clean_up(const struct plan *plan)
 }
 
 /* The directory's own name must be as durable as what a node promises in it. */
-static int sync_parent(struct cli *cli, const struct plan *plan)
+static int sync_parent(struct cli *cli, const char *datadir)
 {
     char path[4096];
-    snprintf(path, sizeof(path), "%s/..", plan->datadir);
+    snprintf(path, sizeof(path), "%s/..", datadir);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = fd < 0 || fsync(fd) < 0 ? -1 : 0;
     if (rc < 0) {
@@ -277,16 +286,14 @@ static int sync_parent(struct cli *cli, const struct plan *plan)
     return rc < 0 ? CLI_SYSTEM : 0;
 }
 
-/* The configuration comes last: where it is, the node is complete. */
-static int fill(struct cli *cli, struct plan *plan)
+int cli_make_store(struct cli *cli, const char *datadir,
+                   const struct config *config, bool rejoins)
 {
     char path[3][4096];
-    char error[256];
-    struct config *config = &plan->config;
     static const char *const names[] = {"segments", "log.db", "tree.db"};
     for (int i = 0; i < 3; i++) {
-        int length = snprintf(path[i], sizeof(path[i]), "%s/%s", plan->datadir,
-                              names[i]);
+        int length =
+            snprintf(path[i], sizeof(path[i]), "%s/%s", datadir, names[i]);
         if (length >= (int)sizeof(path[i])) {
             return cli_fail(cli, CLI_FAILED, "the path is too long");
         }
@@ -295,16 +302,28 @@ static int fill(struct cli *cli, struct plan *plan)
         return cli_fail(cli, CLI_SYSTEM, "cannot make %s: %s", path[0],
                         strerror(errno));
     }
-    if (raftlog_create(path[1], config->cluster_id,
-                       config_node_id(config->name)) < 0 ||
-        tree_create(path[2], config->cluster_id) < 0) {
+    node_id id = config_node_id(config->name);
+    int rc = rejoins ? raftlog_create_again(path[1], config->cluster_id, id)
+                     : raftlog_create(path[1], config->cluster_id, id);
+    if (rc < 0 || tree_create(path[2], config->cluster_id) < 0) {
         return cli_fail(cli, CLI_SYSTEM, "%s", store_error_text());
     }
-    snprintf(path[0], sizeof(path[0]), "%s/raftfs.json", plan->datadir);
-    if (config_write(path[0], config, error) < 0) {
+    return 0;
+}
+
+/* The configuration comes last: where it is, the node is complete. */
+static int fill(struct cli *cli, struct plan *plan)
+{
+    char path[4096], error[256];
+    int rc = cli_make_store(cli, plan->datadir, &plan->config, plan->rejoins);
+    if (rc != 0) {
+        return rc;
+    }
+    snprintf(path, sizeof(path), "%s/raftfs.json", plan->datadir);
+    if (config_write(path, &plan->config, error) < 0) {
         return cli_fail(cli, CLI_SYSTEM, "%s", error);
     }
-    return sync_parent(cli, plan);
+    return sync_parent(cli, plan->datadir);
 }
 
 /* --- what to do next --- */

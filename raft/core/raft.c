@@ -54,7 +54,12 @@ struct raft *raft_new(const struct raft_options *options,
     for (size_t i = 0; i < boot->count; i++) {
         tail_append(&r->tail, boot->terms[i], boot->sizes[i]);
     }
-    assert(tail_last_term(&r->tail) <= r->term);
+    if (r->term < tail_last_term(&r->tail)) {
+        /* A tree that came as a snapshot was durable before the term was. Nothing
+         * was said in that term: every answer would have waited for it. */
+        r->term = tail_last_term(&r->tail);
+        r->vote = 0;
+    }
     writes_init(&r->writes, tail_last_index(&r->tail));
     r->commit = boot->applied;
     r->told = boot->applied;
@@ -307,6 +312,24 @@ static int step_submit(struct raft *r, const struct raft_event *event)
 }
 
 /* In one step: the next heartbeat comes no later than with the new interval. */
+/* With its older disk it may have voted in this term, for whom is forgotten; most
+ * likely for who leads, and nobody else can get its vote any more. */
+static int step_joined(struct raft *r)
+{
+    if (!r->newcomer) {
+        return 0;
+    }
+    if (r->role != RAFT_FOLLOWER || r->leader == 0) {
+        return -1;
+    }
+    if (r->vote == 0) {
+        r->vote = r->leader;
+        emit_save(r);
+    }
+    r->newcomer = false;
+    return 0;
+}
+
 static int step_set(struct raft *r, const struct raft_settings *settings)
 {
     uint32_t heartbeat_us = settings->heartbeat_us;
@@ -382,8 +405,7 @@ static int step(struct raft *r, const struct raft_event *event)
         install_done(r, event);
         break;
     case RAFT_EVENT_JOINED:
-        r->newcomer = false;
-        break;
+        return step_joined(r);
     case RAFT_EVENT_TRANSFER:
         return transfer_start(r, event->target);
     case RAFT_EVENT_CHANGE:

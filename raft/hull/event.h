@@ -99,6 +99,8 @@ enum event_severity { EVENT_INFO, EVENT_WARN, EVENT_FAULT, EVENT_FATAL };
       "a snapshot could not be sent or taken; it will be tried again")         \
     X(EVENT_QUARANTINE_FULL, "quarantine-full", EVENT_WARN,                    \
       "superseded records were let go for newer ones")                         \
+    X(EVENT_REJOINED, "rejoined", EVENT_INFO,                                  \
+      "a data directory that was made anew has everything")                    \
     X(EVENT_SETTING, "setting", EVENT_INFO, "a setting was changed")           \
     X(EVENT_DISK_LOW, "disk-low", EVENT_WARN,                                  \
       "the disk is nearly full: nothing may grow")                             \

@@ -322,15 +322,16 @@ void hull_tree_durable(struct hull *hull, raft_time now, raft_index index)
     hull_leave(hull);
 }
 
-void hull_joined(struct hull *hull, raft_time now)
+int hull_joined(struct hull *hull, raft_time now)
 {
     if (hull->faulted) {
-        return;
+        return -1;
     }
     hull_enter(hull, now);
     struct raft_event event = {.type = RAFT_EVENT_JOINED};
-    hull_step(hull, &event);
+    int rc = hull_step(hull, &event);
     hull_leave(hull);
+    return rc;
 }
 
 void hull_hold(struct hull *hull, raft_index index)

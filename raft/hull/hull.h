@@ -111,8 +111,8 @@ struct hull_snapshot {
 void hull_installed(struct hull *hull, raft_time now,
                     const struct hull_snapshot *snapshot);
 /* This node has caught up with what was committed in its life: it counts again.
- * See struct raft_boot. */
-void hull_joined(struct hull *hull, raft_time now);
+ * See struct raft_boot. -1: not now, it follows nobody. */
+int hull_joined(struct hull *hull, raft_time now);
 /* Records above index stay in the log until the next call; 0: no such wish. */
 void hull_hold(struct hull *hull, raft_index index);
 /* Takes the node out of service; waiting contexts complete with HULL_STOPPED. */

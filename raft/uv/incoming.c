@@ -113,7 +113,19 @@ static void tell_refusal(struct incoming *incoming, const struct hello *hello,
         snprintf(why, sizeof(why),
                  "is not a member of this cluster (`raftfs member add`)");
         break;
+    case HELLO_OTHER_DISK:
+        snprintf(why, sizeof(why),
+                 "has another data directory than it had; if that one is lost, "
+                 "make this one with `raftfs init --rejoin`");
+        break;
+    case HELLO_OTHER_LEASE:
+        snprintf(why, sizeof(why),
+                 "has lease_ms %u; this node has %u, and all nodes must have "
+                 "the same: stop all, change raftfs.json, start all",
+                 hello->lease_us / 1000, options->lease_us / 1000);
+        break;
     case HELLO_OK:
+    case HELLO_REFUSALS_END:
         assert(false);
     }
     /* By the node, not by the connection: it will try again. */
@@ -173,7 +185,8 @@ static void greet(struct incoming *incoming, const struct frame_header *header,
     struct peer *peer = NULL;
     if (status == HELLO_OK) {
         peer = peers_admit(transport, &hello, incoming->host);
-        status = peer != NULL ? HELLO_OK : HELLO_UNKNOWN_NODE;
+        status = peer != NULL ? transport_judge(transport, &hello)
+                              : HELLO_UNKNOWN_NODE;
     }
     if (!reply(incoming, &hello, status)) {
         incoming_close(incoming);

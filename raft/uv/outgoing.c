@@ -71,6 +71,25 @@ static void on_reply(struct peer *peer, struct bytes frame)
             "node %s does not know this node, %s: it is not a member of the "
             "cluster, or not any more",
             label.text, options->name);
+    } else if (reply.status == HELLO_OTHER_DISK) {
+        dialer_give_up(
+            peer, LOSS_REFUSED,
+            "node %s knows another data directory of this node; if that one is "
+            "lost, make this one with `raftfs init --rejoin`",
+            label.text);
+    } else if (reply.status == HELLO_OTHER_LEASE ||
+               reply.lease_us != options->lease_us) {
+        dialer_give_up(
+            peer, LOSS_REFUSED,
+            "node %s has lease_ms %u; this node has %u, and all nodes must have "
+            "the same: stop all, change raftfs.json, start all",
+            label.text, reply.lease_us / 1000, options->lease_us / 1000);
+    } else if (transport_judge(peer->transport, &reply) != HELLO_OK) {
+        dialer_give_up(
+            peer, LOSS_REFUSED,
+            "node %s has another data directory than it had; if that one is "
+            "lost, make this one with `raftfs init --rejoin`",
+            label.text);
     } else if (reply.status != HELLO_OK) {
         dialer_give_up(peer, LOSS_REFUSED, "node %s refuses this node (%u)",
                        label.text, reply.status);

@@ -110,8 +110,24 @@ struct frame transport_hello(const struct transport *transport, uint16_t kind,
     static_assert(sizeof(hello.name) == sizeof(options->name), "same names");
     memcpy(hello.name, options->name, sizeof(hello.name));
     hello.config = options->config;
+    hello.disk = options->disk;
+    hello.rejoined = options->rejoined;
+    hello.lease_us = options->lease_us;
     memcpy(hello.address, options->address, sizeof(hello.address));
     return frame_encode_hello(kind, options->self, to, &hello);
+}
+
+enum hello_refusal transport_judge(const struct transport *transport,
+                                   const struct hello *hello)
+{
+    const struct transport_calls *calls = &transport->calls;
+    if (hello->lease_us != transport->options.lease_us) {
+        return HELLO_OTHER_LEASE;
+    }
+    bool known = calls->knows == NULL ||
+                 calls->knows(calls->self, hello->node, hello->disk,
+                              hello->rejoined);
+    return known ? HELLO_OK : HELLO_OTHER_DISK;
 }
 
 /* --- pings --- */

@@ -48,6 +48,9 @@ struct transport_options {
     char listen_host[256], listen_port[16];
     char address[RAFT_ADDRESS_SIZE]; /* where others reach us, for HELLO */
     raft_index config;               /* record of the configuration in force */
+    uint64_t disk;                   /* these three for HELLO, see struct hello */
+    bool rejoined;
+    uint32_t lease_us;
     uint32_t peer_count;
     struct transport_peer peers[RAFT_NODES_MAX];
     uint32_t ping_us;        /* 100 ms */
@@ -64,6 +67,9 @@ struct transport_calls {
     /* Something a person should know; peer 0: none. */
     void (*note)(void *self, enum hull_event code, node_id peer,
                  const char *text);
+    /* A member says which data directory it has. False: it is another one than it
+     * had, and it does not say that it replaces that. NULL: any will do. */
+    bool (*knows)(void *self, node_id peer, uint64_t disk, bool rejoined);
 };
 
 struct transport;
@@ -100,7 +106,7 @@ struct transport_peer_status {
     raft_time heard;
     uint64_t queue_bytes, frames_sent, frames_dropped, frames_received;
     bool unknown_there;      /* it says that we are not a member */
-    char why[128];           /* why it is not connected, for people */
+    char why[256];           /* why it is not connected, for people */
 };
 bool transport_get_status(const struct transport *transport, node_id peer,
                           struct transport_peer_status *out);

@@ -74,7 +74,7 @@ struct peer {
 
     struct incoming *incoming; /* the connection it dialled, or NULL */
     uint64_t frames_sent, frames_dropped, frames_received;
-    char why[128];
+    char why[256];
 };
 
 struct transport {
@@ -119,6 +119,9 @@ void peer_send(struct peer *peer, struct frame *frame);
 /* A handle is closed; maybe the last. */
 void transport_handle_closed(struct transport *transport);
 /* The nodes' own introduction. */
+/* What a member, of this cluster and protocol, says of itself. */
+enum hello_refusal transport_judge(const struct transport *transport,
+                                   const struct hello *hello);
 struct frame transport_hello(const struct transport *transport, uint16_t kind,
                              node_id to, enum hello_refusal status);
 /* Text of "host" with port, in the form people type. */

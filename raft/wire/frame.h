@@ -124,9 +124,13 @@ struct hello {
     uint32_t status;       /* reply: 0 welcome, else enum hello_refusal */
     raft_index config;     /* record of the newest configuration it knows */
     char address[RAFT_ADDRESS_SIZE]; /* where it can be reached; may be "" */
+    uint64_t disk;         /* number of its data directory, from when that was made */
+    bool rejoined;         /* that one was made in the place of another */
+    uint32_t lease_us;     /* D: the same for all, or old reads are possible */
 };
 enum hello_refusal { HELLO_OK, HELLO_WRONG_CLUSTER, HELLO_WRONG_NODE,
-                     HELLO_WRONG_PROTOCOL, HELLO_UNKNOWN_NODE };
+                     HELLO_WRONG_PROTOCOL, HELLO_UNKNOWN_NODE,
+                     HELLO_OTHER_DISK, HELLO_OTHER_LEASE, HELLO_REFUSALS_END };
 struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,
                                 const struct hello *hello);
 int frame_decode_hello(struct bytes body, struct hello *out);

@@ -124,7 +124,7 @@ int frame_decode_cannot_sync(struct bytes body, struct cannot_sync *out)
     return 0;
 }
 
-enum { HELLO_FIXED_SIZE = 4 + 8 + 8 + 8 + 4 + 1 + 8 + 2 };
+enum { HELLO_FIXED_SIZE = 4 + 8 + 8 + 8 + 4 + 1 + 8 + 2 + 8 + 1 + 4 };
 
 struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,
                                 const struct hello *hello)
@@ -146,6 +146,9 @@ struct frame frame_encode_hello(uint16_t kind, node_id from, node_id to,
     write_u64(&w, hello->config);
     write_u16(&w, (uint16_t)address);
     write_bytes(&w, (struct bytes){hello->address, address});
+    write_u64(&w, hello->disk);
+    write_u8(&w, hello->rejoined ? 1 : 0);
+    write_u32(&w, hello->lease_us);
     assert(writer_left(&w) == 0);
     frame_seal(&frame, kind, 0, from, to);
     return frame;
@@ -175,7 +178,11 @@ int frame_decode_hello(struct bytes body, struct hello *out)
     struct bytes name = read_bytes(&r, read_u8(&r));
     out->config = read_u64(&r);
     struct bytes address = read_bytes(&r, read_u16(&r));
-    if (!reader_done(&r) || out->status > HELLO_UNKNOWN_NODE ||
+    out->disk = read_u64(&r);
+    uint8_t rejoined = read_u8(&r);
+    out->rejoined = rejoined != 0;
+    out->lease_us = read_u32(&r);
+    if (!reader_done(&r) || out->status >= HELLO_REFUSALS_END || rejoined > 1 ||
         name.size >= sizeof(out->name) || !is_printable(name) ||
         address.size >= sizeof(out->address) || !is_printable(address)) {
         return -1;

@@ -297,6 +297,11 @@ static void see_leader(struct sim_node *sim, raft_term term)
         world.counters.elections++;
     }
     world.leaders[term] = sim->at + 1;
+    for (size_t later = term + 1; later < world.leaders_capacity; later++) {
+        if (world.leaders[later] != 0) {
+            return; /* what that one has committed is not to be expected */
+        }
+    }
     raft_index committed = world.history_count;
     if (sim->log_last < committed ||
         (committed > sim->log_base &&

@@ -81,6 +81,39 @@ static void its_answers_say_so_until_it_has_joined(void **state)
     solo_release(&s);
 }
 
+/* It may have voted for the leader with its older disk, and must not vote again. */
+static void its_vote_of_this_term_is_gone_when_it_has_joined(void **state)
+{
+    (void)state;
+    struct solo s;
+    start(&s, "1", false);
+    assert_int_equal(
+        solo_step(&s, (struct raft_event){.type = RAFT_EVENT_JOINED}), -1);
+    assert_true(solo_status(&s).newcomer);
+    solo_append(&s, 2, 9, 1, 1, "", 1);
+    assert_int_equal(
+        solo_step(&s, (struct raft_event){.type = RAFT_EVENT_JOINED}), 0);
+    assert_int_equal(solo_effect(&s, RAFT_DO_SAVE, 0)->vote, 2);
+    assert_false(solo_status(&s).newcomer);
+    assert_int_equal(solo_status(&s).vote, 2);
+    solo_release(&s);
+}
+
+/* A power loss took the term, and left the tree that came in it. */
+static void a_term_is_at_least_that_of_the_log(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 4, "");
+    s.boot.base_index = s.boot.applied = 10;
+    s.boot.base_term = 7;
+    s.boot.vote = 3;
+    solo_start(&s);
+    assert_int_equal(solo_status(&s).term, 7);
+    assert_int_equal(solo_status(&s).vote, 0);
+    solo_release(&s);
+}
+
 /* Its acknowledgement commits nothing; another node's does. */
 static void a_leader_does_not_count_it(void **state)
 {
@@ -114,6 +147,8 @@ int main(void)
         cmocka_unit_test(with_empty_logs_it_is_a_founder),
         cmocka_unit_test(who_lost_its_disk_founds_nothing),
         cmocka_unit_test(its_answers_say_so_until_it_has_joined),
+        cmocka_unit_test(its_vote_of_this_term_is_gone_when_it_has_joined),
+        cmocka_unit_test(a_term_is_at_least_that_of_the_log),
         cmocka_unit_test(a_leader_does_not_count_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,7 @@ static const struct {
     [EVENT_SNAPSHOT_INSTALLED] = SNAPSHOT("behind the log"),
     [EVENT_SNAPSHOT_FAILED] = SNAPSHOT("a damaged segment"),
 #undef SNAPSHOT
+    [EVENT_REJOINED] = {"tests/cluster/13-rejoin.bats", "is refused, and rejoins"},
     [EVENT_QUARANTINE_FULL] = {"tests/cluster/21-faults.bats",
                                "what was retried is not in quarantine"},
     [EVENT_DISK_FULL] = {"tests/cluster/21-faults.bats", "a full disk on one"},

@@ -191,7 +191,10 @@ static void a_hello_comes_back_as_it_was(void **state)
                           .node = 5,
                           .boot = 6,
                           .name = "n1",
-                          .status = HELLO_WRONG_NODE};
+                          .status = HELLO_WRONG_NODE,
+                          .disk = 0xd15c,
+                          .rejoined = true,
+                          .lease_us = 500000};
     struct hello back;
     struct frame frame = frame_encode_hello(FRAME_HELLO_REPLY, 5, 7, &hello);
     golden_check("frame-hello-reply", view(&frame));
@@ -202,6 +205,8 @@ static void a_hello_comes_back_as_it_was(void **state)
     assert_true(back.node == 5 && back.boot == 6);
     assert_string_equal(back.name, "n1");
     assert_int_equal(back.status, HELLO_WRONG_NODE);
+    assert_true(back.disk == 0xd15c && back.rejoined);
+    assert_int_equal(back.lease_us, 500000);
     hostile_cuts(body, decode_hello);
     hostile_noise(body, decode_hello);
     frame_release(&frame);
