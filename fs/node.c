@@ -19,6 +19,8 @@
 enum {
     LOG_WAL_BYTES = 8 * 1024 * 1024, /* when it is checkpointed */
     TICK_MS = 100,
+    LOCK_PAUSE_MS = 50,
+    LOCK_TRIES = 60,
 };
 
 raft_time node_now(void)
@@ -299,10 +301,25 @@ static int finish_install(struct node *node, struct log_head *head)
     return rc < 0 ? rc : tree_commit(node->tree);
 }
 
+/* Whoever was unmounted a moment ago may not have ended yet. */
+static int take_segments(struct node *node)
+{
+    char path[4096];
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
+    int rc = STORE_LOCKED;
+    for (int tries = 0; rc == STORE_LOCKED && tries < LOCK_TRIES; tries++) {
+        if (tries > 0) {
+            nanosleep(&pause, NULL);
+        }
+        rc = segments_open(path_in(node, "segments", path), &node->segments);
+    }
+    return rc;
+}
+
 static int open_store(struct node *node, struct log_head *head)
 {
     char path[4096];
-    int rc = segments_open(path_in(node, "segments", path), &node->segments);
+    int rc = take_segments(node);
     if (rc == 0) { /* the node is ours now */
         rc = image_settle(node->options.datadir);
         rc = rc < 0 ? rc : 0;

@@ -778,8 +778,7 @@ static bool must_wait(const struct world *w, const struct happening *h)
     return by_node && w->machines[h->node - 1].paused_until > w->now;
 }
 
-/* A leader that has removed itself goes when everybody who is slow has that record:
- * the end may come just then. And one record at a time takes long. */
+/* A leader that has removed itself goes when all have that; slow ones need long. */
 static bool looks_again(struct world *w)
 {
     w->ends++;
