@@ -206,6 +206,9 @@ leads() { [[ $("$RAFTFS" status "$D" --json 2>/dev/null | jq -r .role) == leader
     waits() { "$RAFTFS" status "$D.2" | grep -q "member add n2="; }
     wait_until 10 waits
     expect 0 "$RAFTFS" member add "n2=127.0.0.1:$((PORT + 1))" "$D" --timeout 20
-    "$RAFTFS" member list "$D.2" --json |
-        jq -e '[.committed[] | select(.role == "voter") | .name] == ["n1", "n2"]'
+    both() {
+        "$RAFTFS" member list "$D.2" --json |
+            jq -e '[.committed[] | select(.role == "voter") | .name] == ["n1", "n2"]'
+    }
+    wait_until 10 both # it hears of the commit a moment later
 }
