@@ -315,7 +315,9 @@ int cli_make_store(struct cli *cli, const char *datadir,
 static int fill(struct cli *cli, struct plan *plan)
 {
     char path[4096], error[256];
-    int rc = cli_make_store(cli, plan->datadir, &plan->config, plan->rejoins);
+    /* Who joins may have been a member before, and been removed. */
+    bool rejoins = plan->rejoins || plan->config.joining;
+    int rc = cli_make_store(cli, plan->datadir, &plan->config, rejoins);
     if (rc != 0) {
         return rc;
     }

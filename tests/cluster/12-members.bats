@@ -169,3 +169,22 @@ leave() {
     run member remove n1 n1 --force
     [[ $status -eq 1 && $output == *"last voter"* ]]
 }
+
+@test "a node that was removed comes again under its name, with a new disk" {
+    cluster_up 3
+    writer n1
+    more_lines n1
+    leave n3
+    join n3
+    more_lines n1
+    [[ $(voters n1) == "n1 n2 n3" ]]
+    not_new() { [[ $(field n3 newcomer) == false ]]; }
+    wait_until 20 not_new
+    node_kill n1
+    wait_until 20 serves n3
+    node_start n1
+    wait_until 20 serves n1
+    end_background
+    wait_converged
+    all_there n3
+}
