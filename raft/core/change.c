@@ -96,6 +96,9 @@ static void use_member(struct raft *r, const struct raft_member *member)
         return;
     }
     struct peer *peer = raft_find_peer(r, member->id);
+    if (peer == NULL) {
+        return; /* too many have come and gone in records that may be cut off */
+    }
     peer->leaving = false;
     peer->voter = member->voter;
     peer->joining = member->joining;

@@ -178,7 +178,7 @@ leave() {
     join n3
     more_lines n1
     [[ $(voters n1) == "n1 n2 n3" ]]
-    not_new() { [[ $(field n3 newcomer) == false ]]; }
+    not_new() { [[ $(field n3 newcomer) != true && $(field n3 role) == follower ]]; }
     wait_until 20 not_new
     node_kill n1
     wait_until 20 serves n3
