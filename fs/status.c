@@ -263,6 +263,11 @@ static void set_raft(struct node *node, json_t *out,
     json_object_set_new(out, "voter", json_boolean(raft->voter));
     json_object_set_new(out, "newcomer", json_boolean(raft->newcomer));
     json_object_set_new(out, "removed", json_boolean(raft->removed));
+    static const char *const reads[] = {[READS_LEASE] = "lease",
+                                        [READS_INDEX] = "index",
+                                        [READS_LOCAL] = "local"};
+    json_object_set_new(out, "reads",
+                        json_string(reads[node->options.reads]));
     json_object_set_new(out, "lease", json_boolean(raft->lease_valid));
     set_number(out, "lease_holders", raft->holders);
     json_object_set_new(out, "waits_for_leases",

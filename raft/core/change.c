@@ -179,9 +179,10 @@ bool config_pending(const struct raft *r)
 
 /* Whoever leaves itself out is needed until that is committed: its log may be
  * the only one that others, with shorter ones, would vote for (4.2.2). After a
- * restart it may not know yet that the one which made it a voter is committed, so
- * any of those before the latest counts. The floor protects against a cluster that was shrunk by mistake. Both make elections
- * rarer, never easier: votes are counted by the latest configuration. */
+ * restart it may not know yet that the list which made it a voter is committed,
+ * so any of those before the latest counts. The floor protects against a cluster
+ * that was shrunk by mistake. Both make elections rarer, never easier: votes are
+ * counted by the latest configuration. */
 bool config_may_run(const struct raft *r)
 {
     const struct raft_members *latest = &configs_latest(&r->configs)->members;
