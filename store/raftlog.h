@@ -53,8 +53,9 @@ struct raftlog;
 
 /* Makes an empty log. STORE_EXISTS if there is one. */
 int raftlog_create(const char *path, uint64_t cluster_id, uint64_t node);
-/* In the place of one that was lost: LOG_REJOINING. */
-int raftlog_create_again(const char *path, uint64_t cluster_id, uint64_t node);
+/* In the place of one that was lost. */
+int raftlog_create_again(const char *path, uint64_t cluster_id, uint64_t node,
+                         enum log_standing standing);
 /* Opens and checks: indexes without a gap, row checksums of the tail. Records
  * above the durable mark whose segment bytes are not whole (torn by a power
  * loss before anybody had been told of them) are cut, with everything after;

@@ -210,12 +210,12 @@ static int fill_database(struct db *db, struct raftlog_meta *meta)
 }
 
 static int create(const char *path, uint64_t cluster_id, uint64_t node,
-                  bool again)
+                  bool again, enum log_standing standing)
 {
     struct raftlog_meta meta = {.version = RAFTLOG_VERSION,
                                 .cluster_id = cluster_id,
                                 .node = node,
-                                .standing = again ? LOG_REJOINING : LOG_NEW,
+                                .standing = standing,
                                 .rejoined = again};
     if (getrandom(&meta.disk, sizeof(meta.disk), 0) !=
         (ssize_t)sizeof(meta.disk)) {
@@ -238,12 +238,13 @@ static int create(const char *path, uint64_t cluster_id, uint64_t node,
 
 int raftlog_create(const char *path, uint64_t cluster_id, uint64_t node)
 {
-    return create(path, cluster_id, node, false);
+    return create(path, cluster_id, node, false, LOG_NEW);
 }
 
-int raftlog_create_again(const char *path, uint64_t cluster_id, uint64_t node)
+int raftlog_create_again(const char *path, uint64_t cluster_id, uint64_t node,
+                         enum log_standing standing)
 {
-    return create(path, cluster_id, node, true);
+    return create(path, cluster_id, node, true, standing);
 }
 
 /* --- open and close --- */

@@ -303,8 +303,13 @@ int cli_make_store(struct cli *cli, const char *datadir,
                         strerror(errno));
     }
     node_id id = config_node_id(config->name);
-    int rc = rejoins ? raftlog_create_again(path[1], config->cluster_id, id)
-                     : raftlog_create(path[1], config->cluster_id, id);
+    /* Of two nodes the other one has all that was ever acknowledged, and cannot
+     * do without this one's vote (decision 0025). */
+    bool is_one_of_two = config->node_count == 2 && !config->joining;
+    int rc = rejoins
+                 ? raftlog_create_again(path[1], config->cluster_id, id,
+                                        is_one_of_two ? LOG_NEW : LOG_REJOINING)
+                 : raftlog_create(path[1], config->cluster_id, id);
     if (rc < 0 || tree_create(path[2], config->cluster_id) < 0) {
         return cli_fail(cli, CLI_SYSTEM, "%s", store_error_text());
     }

@@ -319,7 +319,7 @@ static void promote_one(struct raft *r)
 {
     for (uint32_t i = 0; i < r->peer_count; i++) {
         const struct peer *peer = &r->peers[i];
-        if (!peer->joining || !peer->caught_up) {
+        if (!peer->joining || !peer->caught_up || peer->newcomer) {
             continue;
         }
         struct raft_members next = configs_latest(&r->configs)->members;

@@ -120,3 +120,20 @@ same_trees() {
     run "$RAFTFS" resync
     [[ $status -eq 100 ]]
 }
+
+@test "of two nodes one whose disk was lost rejoins" {
+    cluster_up 2
+    echo text >"$C/n1/d/file"
+    wait_converged
+    lab stop n2
+    made_anew n2
+    lab start n2
+    wait_until 20 is_refused_by n2 n1
+    lab stop n2
+    made_anew n2 --rejoin
+    lab start n2
+    wait_until 30 serves n2
+    wait_until 10 serves n1
+    wait_converged
+    same_trees
+}
