@@ -142,8 +142,6 @@ static void pilot_read_ready(void *self, void *caller_context,
     }
     if (caller_context == &node->patience) {
         node->patience.asking = false;
-    } else if (caller_context == &node->rejoin) {
-        rejoin_answered(node, outcome);
     } else {
         request_complete(caller_context, outcome, NULL);
     }

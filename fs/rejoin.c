@@ -2,9 +2,6 @@
 
 #include "fs/node.h"
 
-#define PATIENCE_US ((raft_time)30 * 1000 * 1000)
-#define PAUSE_US ((raft_time)100 * 1000)
-
 void rejoin_open(struct node *node, const struct log_head *head)
 {
     node->rejoin = (struct rejoin){
@@ -12,24 +9,6 @@ void rejoin_open(struct node *node, const struct log_head *head)
         .rejoined = head->rejoined,
         .newcomer = head->standing == LOG_REJOINING,
     };
-}
-
-static void ask(struct node *node, raft_time now)
-{
-    struct rejoin *rejoin = &node->rejoin;
-    if (now < rejoin->ask_at || node->role != RAFT_FOLLOWER ||
-        node->leader == 0) {
-        return;
-    }
-    rejoin->ask_at = now + PAUSE_US;
-    rejoin->asking =
-        hull_read(node->hull, now, now + PATIENCE_US, rejoin) == 0;
-}
-
-void rejoin_answered(struct node *node, enum hull_outcome outcome)
-{
-    node->rejoin.asking = false;
-    node->rejoin.ready = outcome == HULL_DONE;
 }
 
 /* The vote is on the disk before the standing is, and both behind what was
@@ -49,17 +28,13 @@ static void join(struct node *node)
                "it votes and counts again");
 }
 
+/* Its session is a record of this life, which a majority has committed without it:
+ * so no older election can be won any more with the vote that it forgot. */
 void rejoin_step(struct node *node)
 {
-    struct rejoin *rejoin = &node->rejoin;
-    if (!rejoin->newcomer || rejoin->asking || node->faulted ||
-        node->stopping) {
-        return;
-    }
-    if (rejoin->ready) {
+    if (node->rejoin.newcomer && session_is_open(node) && !node->faulted &&
+        !node->stopping) {
         join(node);
-    } else {
-        ask(node, node_now());
     }
 }
 

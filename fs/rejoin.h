@@ -4,10 +4,8 @@
  * for the node that it was. Every data directory has a number; the others remember
  * it, and refuse a member that comes with another one, unless that was made with
  * `raftfs init --rejoin`. Such a node is a newcomer: it neither votes nor counts
- * (raft_boot.newcomer) until it has everything that was committed when it asked:
- *
- *   NEWCOMER --a leader is there--> ASKING --applied--> READY --saved--> member
- *       ^------ no answer -----------'         '-- no leader --> READY
+ * (raft_boot.newcomer) until it has opened a session: that is a record of its new
+ * life, which the others have committed without it, and it has all that came before.
  *
  * Decision 0025. Thread: loop.
  */
@@ -22,13 +20,10 @@ struct node;
 struct rejoin {
     uint64_t disk; /* number of this data directory */
     bool rejoined; /* it was made in the place of another */
-    bool newcomer, asking, ready;
-    raft_time ask_at;
+    bool newcomer;
 };
 
 void rejoin_open(struct node *node, const struct log_head *head);
-/* The answer to the read index that rejoin_step() asked for. */
-void rejoin_answered(struct node *node, enum hull_outcome outcome);
 /* Takes the next step, if there is one. Before the loop sleeps. */
 void rejoin_step(struct node *node);
 /* For the transport: remembers the data directories of members. */
