@@ -55,6 +55,10 @@ same_trees() {
     wait_until 30 serves "$victim"
     wait_until 20 counts_again "$victim"
     wait_until 5 has_event "$victim" rejoined
+    # Behind a record of its new life, which the others committed without it.
+    [[ $(timeout 10 "$RAFTFS" events "$C/data/$victim" --json |
+        jq -r '.code | select(. == "session-opened" or . == "rejoined")' |
+        tail -n 2 | tr '\n' ' ') == "session-opened rejoined " ]]
     wait_converged
     same_trees
     # It is a member as before: with it the cluster lives without the leader.

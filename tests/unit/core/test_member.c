@@ -419,6 +419,16 @@ static void a_learner_is_promoted_when_a_round_was_short(void **state)
     solo_submit(&s, 1);
     solo_sync(&s);
     solo_pass(&s, SOLO_E / 2);
+    /* As long as it is new it does not count, and a majority would need it. */
+    solo_receive(&s, (struct raft_message){.type = RAFT_APPEND_REPLY,
+                                           .from = 2,
+                                           .term = solo_status(&s).term,
+                                           .granted = true,
+                                           .newcomer = true,
+                                           .sent = s.now,
+                                           .match = 3});
+    assert_int_equal(raft_config_latest(s.raft)->index, 2);
+    solo_pass(&s, 1000);
     solo_ack(&s, 2, 3);
     assert_int_equal(raft_config_latest(s.raft)->index, 4);
     assert_true(raft_config_latest(s.raft)->members.list[1].voter);
