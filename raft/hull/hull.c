@@ -43,6 +43,9 @@ struct hull *hull_new(const struct hull_options *options,
     inbox_init(&hull->inbox);
     dirty_init(&hull->dirty, boot->base_index + boot->count);
     change_members(hull);
+    struct raft_status status; /* the term may be that of a snapshot's tree */
+    raft_get_status(hull->raft, hull->now, &status);
+    hull->term = status.term;
     return hull;
 }
 
