@@ -199,6 +199,25 @@ static void another_cluster_is_refused_once_on_both_sides(void **state)
     world_free(world);
 }
 
+/* On both sides, with both numbers; what the leases rest on is that they are
+ * one. */
+static void another_lease_is_refused(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2);
+    world->nodes[1].options.lease_us = 500 * 1000;
+    world->nodes[2].options.lease_us = 200 * 1000;
+    world_start_all(world);
+    world_wait(world, n1_and_n2_have_told, 0);
+    assert_int_equal(
+        world_count_notes(world, 1, "has lease_ms 200; this node has 500"), 2);
+    assert_int_equal(
+        world_count_notes(world, 2, "has lease_ms 500; this node has 200"), 2);
+    assert_false(world_status(world, 1, 2).connected);
+    assert_false(world_status(world, 2, 1).connected);
+    world_free(world);
+}
+
 static void mixed_up_addresses_are_told(void **state)
 {
     (void)state;
@@ -225,8 +244,7 @@ static void an_unknown_node_is_told_what_is_missing(void **state)
     assert_int_equal(world_count_notes(world, 3, "does not know this node, n3"),
                      1);
     assert_int_equal(
-        world_count_notes(world, 2, "is not a member of this cluster"),
-        1);
+        world_count_notes(world, 2, "is not a member of this cluster"), 1);
     world_free(world);
 }
 
@@ -333,6 +351,7 @@ int main(void)
         cmocka_unit_test(who_trickles_bytes_gets_three_seconds),
         cmocka_unit_test(a_crowd_does_not_keep_others_out),
         cmocka_unit_test(another_cluster_is_refused_once_on_both_sides),
+        cmocka_unit_test(another_lease_is_refused),
         cmocka_unit_test(mixed_up_addresses_are_told),
         cmocka_unit_test(an_unknown_node_is_told_what_is_missing),
         cmocka_unit_test(another_protocol_is_refused),
