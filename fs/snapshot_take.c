@@ -169,6 +169,7 @@ static void forget_old_tree(struct node *node)
     memset(node->digests, 0, sizeof node->digests);
     node->last_digest = (struct digest_point){0};
     requests_look_again(node);
+    node->settings.changed = true;
     if (session_is_open(node) &&
         !apply_session_get(node->apply, node->session.id, &session)) {
         session_lost(node);

@@ -49,12 +49,16 @@ fall_behind() {
     exec 8>"$C/$1/d/held" # an open file, and then an orphan
     echo held >&8
     wait_converged
+    timeout 10 "$RAFTFS" config set --cluster window_mb=3 "$C/$leader"
     fall_behind "$2" "$leader" new
     rm "$C/$leader/d/held"
     echo more >&8
     node_start "$2"
     wait_until 60 counted "$2" snapshots_installed 1
     wait_converged
+    # A setting of the whole cluster comes with it, and is in force at once.
+    window_is_3() { [[ $(timeout 10 "$RAFTFS" config get window_mb "$C/$1") == 3 ]]; }
+    wait_until 10 window_is_3 "$2"
     has_event "$2" snapshot-begun
     has_event "$2" snapshot-installed
     [[ $(counter "$leader" snapshots_sent) -ge 1 ]]
