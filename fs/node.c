@@ -243,7 +243,8 @@ static int read_config(struct node *node, char why[512])
         return access(path, R_OK) == 0 ? 100 : 111;
     }
     node->self = config_node_id(node->config.name);
-    if (node->options.op_timeout_ms == 0) {
+    node->settings.timeout_given = node->options.op_timeout_ms != 0;
+    if (!node->settings.timeout_given) {
         node->options.op_timeout_ms = node->config.op_timeout_ms;
     }
     node->patience = (struct patience){

@@ -131,7 +131,9 @@ static void put(struct node *node, const struct key *key, uint32_t value)
     }
     *there = value;
     node_event(node, EVENT_SETTING, 0, 0, "%s is %u", key->name, value);
-    if (strcmp(key->name, "op_timeout_ms") == 0) {
+    bool is_start = node->hull == NULL;
+    if (strcmp(key->name, "op_timeout_ms") == 0 &&
+        !(is_start && node->settings.timeout_given)) {
         node->options.op_timeout_ms = value;
         node->patience.full_us = (raft_time)value * 1000;
     }

@@ -30,6 +30,7 @@ enum { SETTINGS = 6 };
 struct settings {
     uint32_t own[SETTINGS]; /* as in raftfs.json */
     bool changed;           /* in the tree, and node->config does not know yet */
+    bool timeout_given;     /* -o op_timeout: counts more, until another is set */
 };
 
 /* Takes those of node->config as the node's own. */

@@ -279,6 +279,23 @@ mount_fails() { timeout 20 "$RAFTFS" mount "$D" "$1" 3>&- 4>&- </dev/null; }
     [[ $status != 0 && $output == *"Read-only"* ]]
 }
 
+@test "-o op_timeout counts more than the file and the cluster" {
+    timeout_is() { [[ $("$RAFTFS" config get op_timeout_ms "$D") == "$1" ]]; }
+    remount() {
+        umount "$M" || fusermount3 -u "$M"
+        wait_until 10 not_mounted
+        "$RAFTFS" mount "$D" "$M" "$@" 3>&- 4>&- </dev/null
+    }
+    "$RAFTFS" mount "$D" "$M" -o op_timeout=2 3>&- 4>&- </dev/null
+    timeout_is 2000
+    "$RAFTFS" config set --cluster op_timeout_ms=5000 "$D"
+    wait_until 5 timeout_is 5000
+    remount
+    timeout_is 5000
+    remount -o op_timeout=2
+    timeout_is 2000
+}
+
 @test "uid= and gid=: all belongs to one, here" {
     ((EUID == 0)) || skip "needs root"
     "$RAFTFS" mount "$D" "$M" 3>&- 4>&- </dev/null
