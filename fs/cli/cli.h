@@ -67,9 +67,14 @@ extern const struct cli_command cli_init, cli_mount, cli_run, cli_status,
     cli_check, cli_fault, cli_version;
 
 struct config;
-/* fs/cli/init.c: an empty log, tree and segments in a directory that has none; in
- * the place of others (rejoins: fs/rejoin.h). 0 or an exit code (told). */
+enum cli_store {
+    CLI_STORE_FIRST,  /* of a node that never was */
+    CLI_STORE_AGAIN,  /* in the place of one that is lost: fs/rejoin.h */
+    CLI_STORE_OF_TWO, /* likewise, and the cluster has one other node */
+};
+/* fs/cli/init.c: an empty log, tree and segments in a directory that has none. 0 or
+ * an exit code (told). */
 int cli_make_store(struct cli *cli, const char *datadir,
-                   const struct config *config, bool rejoins);
+                   const struct config *config, enum cli_store kind);
 
 #endif

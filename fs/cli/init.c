@@ -287,7 +287,7 @@ static int sync_parent(struct cli *cli, const char *datadir)
 }
 
 int cli_make_store(struct cli *cli, const char *datadir,
-                   const struct config *config, bool rejoins)
+                   const struct config *config, enum cli_store kind)
 {
     char path[3][4096];
     static const char *const names[] = {"segments", "log.db", "tree.db"};
@@ -303,26 +303,35 @@ int cli_make_store(struct cli *cli, const char *datadir,
                         strerror(errno));
     }
     node_id id = config_node_id(config->name);
-    /* Of two nodes the other one has all that was ever acknowledged, and cannot
-     * do without this one's vote (decision 0025). */
-    bool is_one_of_two = config->node_count == 2 && !config->joining;
-    int rc = rejoins
-                 ? raftlog_create_again(path[1], config->cluster_id, id,
-                                        is_one_of_two ? LOG_NEW : LOG_REJOINING)
-                 : raftlog_create(path[1], config->cluster_id, id);
+    int rc = kind == CLI_STORE_FIRST
+                 ? raftlog_create(path[1], config->cluster_id, id)
+                 : raftlog_create_again(
+                       path[1], config->cluster_id, id,
+                       kind == CLI_STORE_OF_TWO ? LOG_NEW : LOG_REJOINING);
     if (rc < 0 || tree_create(path[2], config->cluster_id) < 0) {
         return cli_fail(cli, CLI_SYSTEM, "%s", store_error_text());
     }
     return 0;
 }
 
+/* Who joins may have been a member before, and been removed. Of two nodes the other
+ * one has all that was ever acknowledged, and cannot do without this one's vote
+ * (decision 0025); that there are two a person says, with one --peer. */
+static enum cli_store kind_of(const struct plan *plan)
+{
+    if (plan->rejoins && !plan->config.joining &&
+        plan->config.node_count == 2) {
+        return CLI_STORE_OF_TWO;
+    }
+    return plan->rejoins || plan->config.joining ? CLI_STORE_AGAIN
+                                                 : CLI_STORE_FIRST;
+}
+
 /* The configuration comes last: where it is, the node is complete. */
 static int fill(struct cli *cli, struct plan *plan)
 {
     char path[4096], error[256];
-    /* Who joins may have been a member before, and been removed. */
-    bool rejoins = plan->rejoins || plan->config.joining;
-    int rc = cli_make_store(cli, plan->datadir, &plan->config, rejoins);
+    int rc = cli_make_store(cli, plan->datadir, &plan->config, kind_of(plan));
     if (rc != 0) {
         return rc;
     }

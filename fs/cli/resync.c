@@ -85,10 +85,13 @@ static int resync(struct cli *cli, const char *datadir)
     int rc = config_read(path, &config, error) < 0
                  ? cli_fail(cli, CLI_FAILED, "%s", error)
                  : 0;
-    if (rc == 0 && config.node_count == 1) {
+    /* The file says who was there at the first start, and not who came later. */
+    if (rc == 0 && config.node_count < 3) {
         rc = cli_fail(cli, CLI_FAILED,
-                      "%s: a node alone has nobody to get its data from",
-                      datadir);
+                      "%s names fewer than three nodes: make the data directory "
+                      "anew with `raftfs init --rejoin`, and all nodes that there "
+                      "are now",
+                      path);
     }
     if (rc == 0) {
         rc = check_stopped(cli, datadir);
@@ -97,7 +100,7 @@ static int resync(struct cli *cli, const char *datadir)
         rc = set_aside(cli, datadir);
     }
     if (rc == 0) {
-        rc = cli_make_store(cli, datadir, &config, true);
+        rc = cli_make_store(cli, datadir, &config, CLI_STORE_AGAIN);
     }
     if (rc == 0) {
         printf("%s is empty now, and what it had lies in %s/" KEPT ".\n"

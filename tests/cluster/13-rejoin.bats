@@ -127,6 +127,12 @@ same_trees() {
 
 @test "of two nodes one whose disk was lost rejoins" {
     cluster_up 2
+    lab stop n2
+    run "$RAFTFS" resync "$C/data/n2"
+    [[ $status -eq 1 && $output == *"init --rejoin"* ]]
+    [[ -e $C/data/n2/log.db && ! -e $C/data/n2/before-resync ]]
+    lab start n2
+    wait_until 20 serves n2
     echo text >"$C/n1/d/file"
     wait_converged
     lab stop n2
