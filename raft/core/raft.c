@@ -312,8 +312,9 @@ static int step_submit(struct raft *r, const struct raft_event *event)
 }
 
 /* In one step: the next heartbeat comes no later than with the new interval. */
-/* With its older disk it may have voted in this term, for whom is forgotten; most
- * likely for who leads, and nobody else can get its vote any more. */
+/* With its older disk it may have voted in this term, for whom is forgotten: most
+ * likely for who leads, and in this term nobody else gets its vote any more. Who had
+ * it in a later one lacks the record that let us join, and a majority has that. */
 static int step_joined(struct raft *r)
 {
     if (!r->newcomer) {

@@ -106,9 +106,9 @@ enum raft_event_type {
     RAFT_EVENT_COMPACTED,/* log records up to `index` are gone */
     RAFT_EVENT_INSTALLED,/* the tree is now as it was after record `index` of
                           * `term`, which is committed: the log begins there */
-    RAFT_EVENT_JOINED,   /* a newcomer has applied all that had been committed
-                          * when it asked a leader that others made sure of; -1
-                          * when it follows nobody at this moment */
+    RAFT_EVENT_JOINED,   /* a newcomer has applied a record of its own life, which
+                          * the others have committed without it; -1 when it
+                          * follows nobody at this moment */
     RAFT_EVENT_TRANSFER, /* leader only: hand over to `target` (0: the best) */
     RAFT_EVENT_CHANGE,   /* leader only: change who belongs to the cluster */
     RAFT_EVENT_SET,      /* other settings from now on; what peers rely on

@@ -90,7 +90,7 @@ enum event_severity { EVENT_INFO, EVENT_WARN, EVENT_FAULT, EVENT_FATAL };
     X(EVENT_SESSION_TIMED_OUT, "session-timed-out", EVENT_WARN,                \
       "the leader ends the session of a silent node")                          \
     X(EVENT_LOCK_LOST, "lock-lost", EVENT_WARN,                                \
-      "a lock of this node went with its session, or was broken")                             \
+      "a lock of this node went with its session, or was broken")              \
     X(EVENT_SNAPSHOT_BEGUN, "snapshot-begun", EVENT_INFO,                      \
       "this node is behind the log and fetches the tree")                      \
     X(EVENT_SNAPSHOT_INSTALLED, "snapshot-installed", EVENT_INFO,              \

@@ -110,7 +110,7 @@ struct hull_snapshot {
 };
 void hull_installed(struct hull *hull, raft_time now,
                     const struct hull_snapshot *snapshot);
-/* This node has caught up with what was committed in its life: it counts again.
+/* This node has applied a record of its own life: it counts again.
  * See struct raft_boot. -1: not now, it follows nobody. */
 int hull_joined(struct hull *hull, raft_time now);
 /* Records above index stay in the log until the next call; 0: no such wish. */
