@@ -85,6 +85,7 @@ static void log_sync(void *self, raft_token token)
     struct bench *b = self;
     assert_int_equal(b->sync_token, 0); /* at most one is under way */
     b->sync_token = token;
+    b->sent_at_sync = b->sent_count;
     b->syncs++;
 }
 

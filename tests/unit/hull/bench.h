@@ -37,6 +37,7 @@ struct bench {
     int fails[CALLS]; /* what they return; 0: they work */
     raft_token sync_token; /* asked for and not answered; 0: none */
     uint32_t syncs;
+    size_t sent_at_sync; /* frames that had left when the last one was asked for */
     /* pilot */
     raft_index applied;
     raft_index undone[LOG_MAX]; /* in the order of the calls */

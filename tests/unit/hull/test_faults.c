@@ -489,6 +489,37 @@ static void a_full_node_takes_no_records(void **state)
     bench_close(&b);
 }
 
+/* The two disks of a majority work at the same time. */
+static void a_leader_syncs_before_it_sends(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct caller caller = {0};
+    bench_open(&b, 3);
+    elect(&b, 1);
+    while (b.sync_token != 0) {
+        synced(&b, 0);
+    }
+    /* A follower that has the term's record gets what comes at once. */
+    struct raft_message answer = {.type = RAFT_APPEND_REPLY,
+                                  .from = OTHER,
+                                  .to = SELF,
+                                  .term = 1,
+                                  .boot = 9,
+                                  .granted = true,
+                                  .match = 1,
+                                  .seen = 1,
+                                  .sent = b.now};
+    deliver(&b, frame_encode_raft(&answer, NULL));
+    size_t before = b.sent_count;
+    submit(&b, &caller, 1, 1000000);
+    hull_flush(b.hull, b.now);
+    assert_true(b.sync_token != 0);
+    assert_int_equal(b.sent_at_sync, before);
+    assert_true(b.sent_count > before);
+    bench_close(&b);
+}
+
 /* At once, and nobody loses a role by it. */
 static void the_heartbeat_changes_while_it_leads(void **state)
 {
@@ -545,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_node_that_is_not_wanted_any_more),
         cmocka_unit_test(a_peer_that_is_preferred),
         cmocka_unit_test(a_configuration_of_another_version),
+        cmocka_unit_test(a_leader_syncs_before_it_sends),
         cmocka_unit_test(the_heartbeat_changes_while_it_leads),
         cmocka_unit_test(a_full_node_takes_no_records),
         cmocka_unit_test(every_leader_is_told),
