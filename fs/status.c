@@ -272,6 +272,10 @@ static void set_raft(struct node *node, json_t *out,
     set_number(out, "lease_holders", raft->holders);
     json_object_set_new(out, "waits_for_leases",
                         json_boolean(raft->deferring));
+    /* Of all that was applied, or two nodes at one index would seem to differ. */
+    if (!node->faulted && apply_flush(node->apply) < 0) {
+        node_fault(node, "sessions cannot be written: %s", store_error_text());
+    }
     json_object_set_new(out, "digest", hex(tree_digest(node->tree)));
 }
 

@@ -265,3 +265,19 @@ END
     touch -d "0002-01-01 UTC" "$C/n1/d/early"
     (($(stat -c %Y "$C/n1/d/early") < -9000000000))
 }
+
+@test "nodes at the same index say the same digest, at any moment" {
+    cluster_up 3
+    local i said compared=0
+    for i in $(seq 40); do
+        echo "$i" >>"$C/n1/d/f"
+        said=$(for node in "${NODES[@]}"; do
+            node_status "$node" | jq -r '"\(.applied) \(.digest)"'
+        done)
+        if [[ $(cut -d' ' -f1 <<<"$said" | sort -u | wc -l) == 1 ]]; then
+            compared=$((compared + 1))
+            [[ $(sort -u <<<"$said" | wc -l) == 1 ]] || fail "$said"
+        fi
+    done
+    ((compared >= 1))
+}
