@@ -73,13 +73,14 @@ static bool same(const struct outcome *a, const struct outcome *b)
            a->hash == b->hash && strcmp(a->text, b->text) == 0;
 }
 
-static void remember_slot(const struct call *call)
+/* A call that could not be made, for want of its directory, changes nothing. */
+static void remember_slot(const struct call *call, const struct outcome *outcome)
 {
     unsigned *root = &differ.slot_roots[call->slot];
-    bool is_open = strcmp(call->kind->name, "open") == 0;
-    if (is_open || strcmp(call->kind->name, "close") == 0) {
-        *root = differ.there.slots[call->slot] >= 0 ? call->root
-                                                    : differ.root_count;
+    if (differ.there.slots[call->slot] < 0) {
+        *root = differ.root_count;
+    } else if (strcmp(call->kind->name, "open") == 0 && outcome->result >= 0) {
+        *root = call->root;
     }
 }
 
@@ -91,7 +92,7 @@ static bool one_call(void)
     differ.there.root = differ.fds[past->call.root];
     call_perform_on(&past->call, &differ.there, &past->outcome);
     call_perform_on(&past->call, &differ.here, &local);
-    remember_slot(&past->call);
+    remember_slot(&past->call, &past->outcome);
     differ.calls++;
     if (same(&past->outcome, &local)) {
         return true;
