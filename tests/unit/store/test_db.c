@@ -46,6 +46,25 @@ static void insert_blob(struct db *db, int size)
     assert_ok(db_exec(db, sql));
 }
 
+/* Whether the WAL may be copied into the file is known by who syncs it. */
+static void closing_leaves_the_file_as_it_is(void **state)
+{
+    struct db db;
+    struct stat before, after;
+    open_with_table(state, &db);
+    assert_ok(db_checkpoint(&db));
+    insert_blob(&db, 100000);
+    assert_int_equal(stat(scratch_path(state, "d/a.db"), &before), 0);
+    db_close(&db);
+    assert_int_equal(stat(scratch_path(state, "d/a.db"), &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    assert_int_equal(stat(scratch_path(state, "d/a.db-wal"), &after), 0);
+    assert_true(after.st_size >= 100000);
+    open_with_table(state, &db);
+    assert_int_equal(count_rows(&db), 1);
+    db_close(&db);
+}
+
 static void commit_is_in_the_wal_file_at_once(void **state)
 {
     struct db db;
@@ -195,6 +214,7 @@ static void errors_become_codes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(closing_leaves_the_file_as_it_is),
         TEST(commit_is_in_the_wal_file_at_once),
         TEST(wal_fd_exists_before_the_first_write),
         TEST(wal_fd_is_the_live_file_after_checkpoints_and_restarts),
