@@ -42,14 +42,17 @@ suite() {
     tell "$(tail -n 1 "$BATS_TEST_TMPDIR/said")"
 }
 
-@test "all cases pass on one node" {
+@test "all cases pass on each of three nodes" {
     need_posix
     cluster_up 3 allow_other
     open_the_way
+    local node leader
     leader=$(leader_name)
-    follower=$(others "$leader" | head -n 1)
-    suite "$C/$follower/d"
-    wait_converged
+    for node in "${NODES[@]}"; do
+        tell "$node$([[ $node != "$leader" ]] || echo " leads")"
+        suite "$C/$node/d"
+        wait_converged
+    done
 }
 
 @test "all cases pass with their steps spread over three nodes" {
