@@ -74,7 +74,7 @@ worker() {
 @test "a file that is replaced by rename is never absent, torn or old" {
     need_command python3
     cluster_up 3
-    run python3 "$LIB/replaced.py" $((2000 * TIMES)) \
+    run python3 "$LIB/replaced.py" $((2000 * TIMES)) "$C/n1/d" \
         "$C/n1/d" "$C/n2/d" "$C/n3/d"
     tell "$output"
     [[ $status == 0 ]]
