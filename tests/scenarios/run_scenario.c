@@ -318,7 +318,8 @@ static void show(struct stage *s)
             fprintf(s->trace, "%s%" PRIu64, i > status.first ? "," : "",
                     corenet_at(&node->memory, i)->term);
         }
-        fputs(status.lease_valid ? " lease\n" : "\n", s->trace);
+        fputs(status.lease_valid ? " lease" : "", s->trace);
+        fputs(status.newcomer ? " newcomer\n" : "\n", s->trace);
     }
 }
 
@@ -408,6 +409,40 @@ static void event(struct stage *s, node_id id, struct raft_event e)
     }
 }
 
+static node_id followed(const struct stage *s, node_id id)
+{
+    struct raft_status status;
+    raft_get_status(s->net.nodes[id - 1].core, s->now[id - 1], &status);
+    return status.leader;
+}
+
+/* The record that opens its session arrives at whom it follows. */
+static void command_session(struct stage *s, node_id id)
+{
+    node_id leader = followed(s, id);
+    if (leader == 0 || !is_up(s, leader) ||
+        corenet_submit(&s->net, leader, s->now[leader - 1],
+                       corenet_session(&s->net, id)) < 0) {
+        say(s, "%" PRIu64 ": nobody takes the record of its session", id);
+    }
+}
+
+static void command_join(struct stage *s, node_id id)
+{
+    bool joins = corenet_join(&s->net, id, s->now[id - 1]) == 0;
+    say(s, joins ? "%" PRIu64 ": counts" : "%" PRIu64 ": may not count yet",
+        id);
+}
+
+static void command_wipe(struct stage *s, node_id id)
+{
+    if (is_up(s, id)) {
+        corenet_crash(&s->net, id, 0);
+    }
+    corenet_wipe(&s->net, id);
+    s->members[id - 1][0] = '\0';
+}
+
 /* add N ID [learner], promote N ID, remove N ID [force], priority N ID P. */
 static bool change_command(struct stage *s, const struct words *w)
 {
@@ -470,6 +505,12 @@ static bool node_command(struct stage *s, const struct words *w)
         event(s, id, (struct raft_event){.type = RAFT_EVENT_FAULT});
     } else if (strcmp(verb, "crash") == 0) {
         corenet_crash(&s->net, id, 0);
+    } else if (strcmp(verb, "wipe") == 0) {
+        command_wipe(s, id);
+    } else if (strcmp(verb, "session") == 0) {
+        command_session(s, id);
+    } else if (strcmp(verb, "join") == 0) {
+        command_join(s, id);
     } else if (strcmp(verb, "checkpoint") == 0) {
         corenet_checkpoint(&s->net, id, s->now[id - 1]);
     } else if (strcmp(verb, "compact") == 0) {

@@ -97,6 +97,7 @@ static void image_copy(struct corenet_image *to,
 {
     to->term = from->term;
     to->vote = from->vote;
+    to->rejoining = from->rejoining;
     to->base_index = from->base_index;
     to->base_term = from->base_term;
     to->count = 0;
@@ -108,6 +109,10 @@ static void image_copy(struct corenet_image *to,
 static void image_perform(struct corenet_image *image,
                           const struct corenet_op *op)
 {
+    if (op->joins) {
+        image->rejoining = false;
+        return;
+    }
     switch (op->type) {
     case RAFT_DO_SAVE:
         image->term = op->term;
@@ -209,12 +214,13 @@ static void see_leader(struct corenet *net, const struct corenet_node *node)
 {
     struct corenet_truth *t = &net->truth;
     raft_term term = node->term;
+    uint64_t who = node->wipes * CORENET_NODES_MAX + node->id;
     t->leader_of = grown(t->leader_of, &t->leader_capacity, term + 1,
                          sizeof(*t->leader_of));
-    if (t->leader_of[term] != 0 && t->leader_of[term] != node->id) {
+    if (t->leader_of[term] != 0 && t->leader_of[term] != who) {
         broken(net, node->id, "one-leader-per-term");
     }
-    t->leader_of[term] = node->id;
+    t->leader_of[term] = who;
     see_vote(net, node->id, term, node->id);
     if (node->disk.term != term || node->disk.vote != node->id) {
         broken(net, node->id, "leader-counted-a-vote-not-on-disk");
@@ -229,6 +235,21 @@ static void see_leader(struct corenet *net, const struct corenet_node *node)
     }
 }
 
+static bool image_has(const struct corenet_image *image, raft_index index,
+                      raft_term term)
+{
+    return index <= image->base_index || image_term(image, index) == term;
+}
+
+/* What a newcomer has does not count. What it had acknowledged before it was wiped
+ * does, as if the answer had come in time: it had all of that when it joined. */
+static bool is_durable(const struct corenet_node *node, raft_index index,
+                       raft_term term)
+{
+    return (!node->lost && image_has(&node->disk, index, term)) ||
+           (node->wipes > 0 && image_has(&node->ghost, index, term));
+}
+
 static bool durable_on_majority(const struct corenet *net,
                                 const struct raft_members *members,
                                 raft_index index, raft_term term)
@@ -236,12 +257,10 @@ static bool durable_on_majority(const struct corenet *net,
     uint32_t voters = 0;
     uint32_t having = 0;
     for (uint32_t i = 0; i < members->count; i++) {
-        const struct corenet_image *disk =
-            &net->nodes[members->list[i].id - 1].disk;
         if (members->list[i].voter) {
             voters++;
-            having +=
-                index <= disk->base_index || image_term(disk, index) == term;
+            having += is_durable(&net->nodes[members->list[i].id - 1], index,
+                                 term);
         }
     }
     return having >= voters / 2 + 1;
@@ -280,6 +299,9 @@ static void see_commit(struct corenet *net, struct corenet_node *node,
         if (record == NULL) {
             broken(net, node->id, "committed-record-missing");
             return;
+        }
+        if (record->value != 0 && record->value == node->session) {
+            node->session_open = true;
         }
         if (i <= t->committed_count) {
             const struct corenet_record *known = &t->committed[i - 1];
@@ -364,6 +386,7 @@ static struct corenet_op *add_op(struct corenet_node *node,
                       sizeof(*node->ops));
     struct corenet_op *op = &node->ops[node->op_count];
     node->op_count++;
+    node->newest = effect->token;
     *op = (struct corenet_op){
         .token = effect->token,
         .type = effect->type,
@@ -679,6 +702,7 @@ void corenet_release(struct corenet *net)
         raft_effects_release(&node->effects);
         free(node->memory.records);
         free(node->disk.records);
+        free(node->ghost.records);
         free(node->ops);
         free(node->held);
     }
@@ -738,6 +762,7 @@ void corenet_start(struct corenet *net, node_id id, raft_time now,
         .members = node->tree_config != 0 ? net->configs[node->tree_config]
                                           : net->members,
         .members_index = node->tree_config_index,
+        .newcomer = node->disk.rejoining,
     };
     size_t above = node->tree > node->disk.base_index
                        ? (size_t)(node->tree - node->disk.base_index)
@@ -749,6 +774,10 @@ void corenet_start(struct corenet *net, node_id id, raft_time now,
     node->core = raft_new(&options, &boot);
     free(configs);
     node->applied = node->tree;
+    node->newest = 0;
+    node->newcomer = node->disk.rejoining;
+    node->session = 0;
+    node->session_open = false;
     node->role = RAFT_FOLLOWER;
     node->term = node->disk.term;
     node->up = true;
@@ -763,4 +792,70 @@ void corenet_crash(struct corenet *net, node_id id, size_t kept)
     assert(node->up);
     ops_to_disk(node, kept < node->op_count ? kept : node->op_count);
     forget_memory(node);
+}
+
+/* -- a lost disk -------------------------------------------------------- */
+
+/* Its votes are forgotten, by itself and by us: what may not happen is that two
+ * are elected. */
+static void forget_votes(struct corenet_truth *t, node_id voter)
+{
+    for (size_t at = voter - 1; at < t->vote_capacity;
+         at += CORENET_NODES_MAX) {
+        t->vote_of[at] = 0;
+    }
+}
+
+void corenet_wipe(struct corenet *net, node_id id)
+{
+    struct corenet_node *node = corenet_node(net, id);
+    assert(!node->up);
+    if (!node->lost) {
+        image_copy(&node->ghost, &node->disk);
+    }
+    struct corenet_image empty = {.rejoining = true};
+    image_copy(&node->disk, &empty);
+    node->tree = 0;
+    node->tree_config = 0;
+    node->tree_config_index = 0;
+    node->wipes++;
+    node->lost = true;
+    forget_votes(&net->truth, id);
+}
+
+uint64_t corenet_session(struct corenet *net, node_id id)
+{
+    struct corenet_node *node = corenet_node(net, id);
+    if (node->session == 0) {
+        node->session = UINT64_MAX - net->sessions;
+        net->sessions++;
+    }
+    return node->session;
+}
+
+/* Behind the vote, if that was written just before. */
+static void write_standing(struct corenet_node *node)
+{
+    node->ops = grown(node->ops, &node->op_capacity, node->op_count + 1,
+                      sizeof(*node->ops));
+    struct corenet_op *op = &node->ops[node->op_count];
+    node->op_count++;
+    *op = (struct corenet_op){.token = node->newest, .joins = true};
+    image_perform(&node->memory, op);
+}
+
+int corenet_join(struct corenet *net, node_id id, raft_time now)
+{
+    struct corenet_node *node = corenet_node(net, id);
+    if (!node->newcomer || !node->session_open) {
+        return -1;
+    }
+    int rc = corenet_step(
+        net, id, (struct raft_event){.type = RAFT_EVENT_JOINED, .now = now});
+    if (rc == 0) {
+        write_standing(node);
+        node->newcomer = false;
+        node->lost = false;
+    }
+    return rc;
 }

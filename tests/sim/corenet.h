@@ -6,6 +6,11 @@
  * of the log what is durable and as many of the writes under way as the caller
  * says. Where messages go, and when, is the caller's business.
  *
+ * A node that is wiped loses all of it, and begins as one made by `raftfs init
+ * --rejoin` (decision 0025): it is lost until corenet_join() finds a record of its
+ * new life applied. So much of its older life goes on: what it had said is under
+ * way, and what it had acknowledged may still be counted.
+ *
  * Invariants that need to see more than one node are checked on the way
  * (struct corenet_truth); a broken one is reported through `broken`.
  */
@@ -28,6 +33,7 @@ struct corenet_record {
 struct corenet_image {
     raft_term term;
     node_id vote;
+    bool rejoining; /* it was made in the place of a lost one, and is no member yet */
     raft_index base_index;
     raft_term base_term;
     struct corenet_record *records; /* owned */
@@ -47,6 +53,7 @@ struct corenet_op {
     raft_index first;
     uint32_t count;
     struct corenet_record *records; /* owned */
+    bool joins; /* none of these: it is written that the node is a member again */
 };
 
 struct corenet_held {
@@ -60,12 +67,19 @@ struct corenet_node {
     struct raft *core;
     struct raft_effects effects;
     struct corenet_image memory, disk;
+    struct corenet_image ghost; /* the disk that it had when it last counted, and
+                                 * lost */
+    uint64_t wipes;             /* lives that are over with their disks */
+    bool newcomer, lost;        /* says so itself; has not joined since the wipe */
+    uint64_t session;           /* the record of this life; 0: not chosen yet */
+    bool session_open;          /* it is applied */
     raft_index tree;        /* applied and durable: survives a crash */
     size_t tree_config;     /* the newest configuration in it; 0: the first */
     raft_index tree_config_index;
     raft_index applied;     /* told to apply */
     struct corenet_op *ops; /* owned; written, not durable */
     size_t op_count, op_capacity;
+    raft_token newest;      /* of all writes of this process */
     struct corenet_held *held; /* owned; messages that wait for the disk */
     size_t held_count, held_capacity;
     enum raft_role role;
@@ -89,7 +103,7 @@ struct corenet_truth {
     raft_term *committed_in;          /* owned; a term not before the one it
                                        * was committed in */
     size_t committed_count, committed_capacity, committed_in_capacity;
-    node_id *leader_of; /* owned; by term */
+    uint64_t *leader_of; /* owned; by term: wipes * NODES_MAX + id */
     size_t leader_capacity;
     node_id *vote_of; /* owned; by term * NODES_MAX + voter - 1 */
     size_t vote_capacity;
@@ -103,7 +117,7 @@ struct corenet {
     struct raft_options options; /* self, boot and seed are set per node */
     struct corenet_node nodes[CORENET_NODES_MAX]; /* [id - 1] */
     struct corenet_truth truth;
-    uint64_t boots;
+    uint64_t boots, sessions;
     void *context;
     /* Takes the packet. */
     void (*send)(void *context, struct corenet_packet *packet);
@@ -127,6 +141,14 @@ void corenet_start(struct corenet *net, node_id id, raft_time now,
                    uint64_t seed);
 /* Of the writes under way the first `kept` survive. */
 void corenet_crash(struct corenet *net, node_id id, size_t kept);
+
+/* The node is down, its disk is gone, another is in its place. */
+void corenet_wipe(struct corenet *net, node_id id);
+/* The value of the record that opens the node's session in this life: one that no
+ * client takes. The record itself comes as any other, by a SUBMIT to a leader. */
+uint64_t corenet_session(struct corenet *net, node_id id);
+/* The newcomer is a member again, if it may be; else -1. */
+int corenet_join(struct corenet *net, node_id id, raft_time now);
 
 /* Performs the effects and checks everything. */
 int corenet_step(struct corenet *net, node_id id, struct raft_event event);
