@@ -15,7 +15,9 @@ static const struct {
     [RAFT_CHANGE_OK] = {"ok", "the leader has it in its log"},
     [RAFT_CHANGE_SAME] = {"same", "it is so already"},
     [RAFT_CHANGE_NOT_LEADER] = {"not-leader", "the leader has changed"},
-    [RAFT_CHANGE_BUSY] = {"busy", "the leader was just elected, or hands over"},
+    [RAFT_CHANGE_BUSY] = {"busy", "the leader was just elected, or hands over, or "
+                                  "a majority would need a node that was made "
+                                  "anew and does not count yet"},
     [RAFT_CHANGE_PENDING] =
         {"pending", "another change of the members is under way and not "
                     "committed yet; one at a time"},

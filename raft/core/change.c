@@ -9,6 +9,7 @@
 #include "raft/core/raft_int.h"
 
 #include "raft/core/limits.h"
+#include "raft/core/quorum.h"
 
 #include <assert.h>
 
@@ -264,6 +265,19 @@ static void leader_append_config(struct raft *r,
     leader_advance(r);
 }
 
+/* Newcomers count when a record of theirs is committed, and never where that needs
+ * them. Who is one may not be known yet: that is a disk more that is lost. */
+static bool can_commit(struct raft *r, const struct raft_members *members)
+{
+    uint32_t counting = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct peer *peer = raft_find_peer(r, members->list[i].id);
+        bool newcomer = peer != NULL && peer->newcomer;
+        counting += members->list[i].voter && !newcomer;
+    }
+    return counting >= quorum_size(member_voters(members));
+}
+
 int leader_change(struct raft *r, const struct raft_change *change)
 {
     struct raft_members next;
@@ -287,6 +301,9 @@ int leader_change(struct raft *r, const struct raft_change *change)
     }
     if (result == RAFT_CHANGE_OK && r->peer_count == RAFT_PEERS_MAX) {
         return RAFT_CHANGE_BUSY; /* until some who left are forgotten */
+    }
+    if (result == RAFT_CHANGE_OK && !can_commit(r, &next)) {
+        return RAFT_CHANGE_BUSY;
     }
     if (result == RAFT_CHANGE_OK) {
         leader_append_config(r, &next);

@@ -34,7 +34,8 @@ enum raft_change_result {
     RAFT_CHANGE_OK,         /* in the log; done when it is committed */
     RAFT_CHANGE_SAME,       /* it is so already */
     RAFT_CHANGE_NOT_LEADER, /* ask again: at the leader, */
-    RAFT_CHANGE_BUSY,       /* in a moment: just elected, or handing over */
+    RAFT_CHANGE_BUSY,       /* in a moment: just elected, handing over, or a
+                             * majority would need a newcomer */
     RAFT_CHANGE_PENDING,    /* another change is not committed yet */
     RAFT_CHANGE_UNKNOWN,    /* no such member */
     RAFT_CHANGE_EXISTS,     /* a member of that name has another address */

@@ -206,6 +206,7 @@ struct raft_peer_status {
     node_id id;
     bool voter;
     bool leaving;   /* not a member any more, and being told so */
+    bool newcomer;  /* by its last answer: it does not count yet */
     bool caught_up; /* a learner that could vote */
     uint32_t rounds;/* of catching up that a learner has done (4.2.1) */
     enum raft_progress_state state;

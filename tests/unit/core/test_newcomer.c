@@ -140,6 +140,46 @@ static void a_leader_does_not_count_it(void **state)
     solo_release(&s);
 }
 
+static int remove_voter(struct solo *s, node_id id)
+{
+    struct raft_change change = {.op = RAFT_CHANGE_REMOVE,
+                                 .member = {.id = id}};
+    return solo_step(s, (struct raft_event){.type = RAFT_EVENT_CHANGE,
+                                            .change = &change});
+}
+
+/* With it alone beside the leader the record that lets it count could never be
+ * committed. It goes itself, though, or counts. */
+static void nobody_is_removed_where_it_would_be_needed(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_lead(&s);
+    struct raft_message reply = {.type = RAFT_APPEND_REPLY,
+                                 .from = 3,
+                                 .term = solo_status(&s).term,
+                                 .boot = 7,
+                                 .sent = s.now,
+                                 .newcomer = true};
+    solo_receive(&s, reply);
+    assert_int_equal(remove_voter(&s, 2), RAFT_CHANGE_BUSY);
+    assert_int_equal(remove_voter(&s, 1), RAFT_CHANGE_BUSY);
+    reply.newcomer = false;
+    reply.sent = s.now;
+    solo_receive(&s, reply);
+    assert_int_equal(remove_voter(&s, 2), RAFT_CHANGE_OK);
+    solo_release(&s);
+
+    solo_init(&s, 3, 1, "1");
+    solo_lead(&s);
+    reply.newcomer = true;
+    reply.sent = s.now;
+    solo_receive(&s, reply);
+    assert_int_equal(remove_voter(&s, 3), RAFT_CHANGE_OK);
+    solo_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +190,7 @@ int main(void)
         cmocka_unit_test(its_vote_of_this_term_is_gone_when_it_has_joined),
         cmocka_unit_test(a_term_is_at_least_that_of_the_log),
         cmocka_unit_test(a_leader_does_not_count_it),
+        cmocka_unit_test(nobody_is_removed_where_it_would_be_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
