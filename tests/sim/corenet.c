@@ -246,7 +246,7 @@ static bool image_has(const struct corenet_image *image, raft_index index,
 static bool is_durable(const struct corenet_node *node, raft_index index,
                        raft_term term)
 {
-    return (!node->lost && image_has(&node->disk, index, term)) ||
+    return (!node->uncounted && image_has(&node->disk, index, term)) ||
            (node->wipes > 0 && image_has(&node->ghost, index, term));
 }
 
@@ -810,7 +810,7 @@ void corenet_wipe(struct corenet *net, node_id id)
 {
     struct corenet_node *node = corenet_node(net, id);
     assert(!node->up);
-    if (!node->lost) {
+    if (!node->uncounted) {
         image_copy(&node->ghost, &node->disk);
     }
     struct corenet_image empty = {.rejoining = true};
@@ -819,7 +819,7 @@ void corenet_wipe(struct corenet *net, node_id id)
     node->tree_config = 0;
     node->tree_config_index = 0;
     node->wipes++;
-    node->lost = true;
+    node->uncounted = true;
     forget_votes(&net->truth, id);
 }
 
@@ -855,7 +855,7 @@ int corenet_join(struct corenet *net, node_id id, raft_time now)
     if (rc == 0) {
         write_standing(node);
         node->newcomer = false;
-        node->lost = false;
+        node->uncounted = false;
     }
     return rc;
 }

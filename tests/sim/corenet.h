@@ -7,8 +7,8 @@
  * says. Where messages go, and when, is the caller's business.
  *
  * A node that is wiped loses all of it, and begins as one made by `raftfs init
- * --rejoin` (decision 0025): it is lost until corenet_join() finds a record of its
- * new life applied. So much of its older life goes on: what it had said is under
+ * --rejoin` (decision 0025): it does not count until corenet_join() finds a record of
+ * its new life applied. So much of its older life goes on: what it had said is under
  * way, and what it had acknowledged may still be counted.
  *
  * Invariants that need to see more than one node are checked on the way
@@ -70,7 +70,8 @@ struct corenet_node {
     struct corenet_image ghost; /* the disk that it had when it last counted, and
                                  * lost */
     uint64_t wipes;             /* lives that are over with their disks */
-    bool newcomer, lost;        /* says so itself; has not joined since the wipe */
+    bool newcomer;              /* says so itself */
+    bool uncounted;             /* has not joined since the wipe */
     uint64_t session;           /* the record of this life; 0: not chosen yet */
     bool session_open;          /* it is applied */
     raft_index tree;        /* applied and durable: survives a crash */

@@ -1,13 +1,14 @@
 /* coresim.c -- random clusters of real cores, from a seed.
  *
- *   coresim --seeds N [--first S] [--trace]
+ *   coresim --seeds N [--first S] [--wipes] [--trace]
  *
  * Each seed draws a cluster (1 to 5 nodes, learners, timeouts, drift, loss) and
  * a history of faults: lost, doubled, late and replayed messages, one-way cuts,
- * crashes that lose unsynced writes, pauses, slow disks, transfers. Meanwhile
- * clients write and read everywhere. corenet.c watches what must never happen,
- * this file that no read is stale; and when everything is healed at the end,
- * the cluster must come to work again and agree.
+ * crashes that lose unsynced writes, pauses, slow disks, transfers; in every third
+ * seed (--wipes: in each) also lost disks, of never more nodes at a time than a
+ * majority can do without. Meanwhile clients write and read everywhere. corenet.c
+ * watches what must never happen, this file that no read is stale; and when
+ * everything is healed at the end, the cluster must come to work again and agree.
  *
  * One line per failing seed; with --trace, every message and effect before.
  */
@@ -142,16 +143,14 @@ static void client(struct world *w)
 
 /* -- faults ------------------------------------------------------------- */
 
-static void crash(struct world *w, node_id id)
+void crash(struct world *w, node_id id)
 {
     struct corenet_node *node = corenet_node(&w->net, id);
     if (!node->up) {
         return;
     }
     coverage.crashes++;
-    if (w->trace) {
-        printf("%10" PRIu64 "   crash node=%" PRIu64 "\n", w->now, id);
-    }
+    tell(w, "crash", id);
     corenet_crash(&w->net, id, below(w, node->op_count + 1));
     struct machine *m = &w->machines[id - 1];
     m->life++;
@@ -173,6 +172,7 @@ static void restart(struct world *w, node_id id)
     if (!corenet_node(&w->net, id)->up) {
         w->machines[id - 1].paused_until = 0;
         corenet_start(&w->net, id, local(w, id), draw(w));
+        plan_session(w, id);
         after_step(w, id);
     }
 }
@@ -206,8 +206,9 @@ static void compact(struct world *w, node_id id)
 {
     struct raft_status status;
     raft_get_status(corenet_node(&w->net, id)->core, local(w, id), &status);
-    /* Who joins gets the whole log. */
-    if (status.trim >= status.first && !w->churn && chance(w, 300000)) {
+    /* Who joins gets the whole log, and who has lost his. */
+    if (status.trim >= status.first && !w->churn && !w->wipes &&
+        chance(w, 300000)) {
         coverage.compactions++;
         corenet_compact(&w->net, id, local(w, id),
                         status.first +
@@ -255,7 +256,7 @@ static void change_members(struct world *w)
                    .joining = chance(w, 700000),
                    .priority = (uint8_t)(below(w, 2) * below(w, 3))}};
     for (node_id id = 1; id <= w->count; id++) {
-        if (can_act(w, id)) {
+        if (can_act(w, id) && !too_bold(w, id, &change)) {
             int rc = corenet_change(&w->net, id, local(w, id), change);
             coverage.changes += rc == RAFT_CHANGE_OK;
             after_step(w, id);
@@ -275,6 +276,10 @@ static void fault(struct world *w)
         return;
     }
     node_id id = 1 + below(w, w->count);
+    if (w->wipes && chance(w, 200000)) {
+        wipe_node(w, id);
+        return;
+    }
     switch (below(w, 8)) {
     case 0:
         crash(w, id);
@@ -341,6 +346,14 @@ static void draw_parameters(struct world *w)
     w->fault_every_us = 50000 + (uint32_t)below(w, 1500000);
     w->client_every_us = 1000 + (uint32_t)below(w, 30000);
     w->fault_end = 5000000 + below(w, 15000000);
+    w->wipes = w->count > 2 && (w->wipes || w->seed % 3 == 0);
+    if (w->wipes) {
+        /* The whole log has to come in time. */
+        o->append_records_max = 512;
+        o->append_bytes_max = 1 << 20;
+        o->window_appends = 64;
+        o->window_bytes = 8 << 20;
+    }
 }
 
 static void begin(struct world *w)
@@ -431,6 +444,9 @@ static void check_end(struct world *w)
         if (node->applied + 1000 < t->committed_count) {
             fail(w, id, "liveness: a node did not catch up");
         }
+        if (node->newcomer) {
+            fail(w, id, "liveness: a node that was wiped does not count");
+        }
     }
     if (leader_count(w) != 1) {
         fail(w, 0, "liveness: not one leader");
@@ -484,6 +500,15 @@ static void happen(struct world *w, struct happening *h)
     case CLIENT:
         client(w);
         break;
+    case SESSION:
+        try_session(w, h->node);
+        break;
+    case SUBMIT:
+        if (corenet_node(&w->net, h->node)->up) {
+            corenet_submit(&w->net, h->node, local(w, h->node), h->value);
+            after_step(w, h->node);
+        }
+        break;
     case FAULT:
         fault(w);
         break;
@@ -500,7 +525,8 @@ static void happen(struct world *w, struct happening *h)
 
 static bool must_wait(const struct world *w, const struct happening *h)
 {
-    bool by_node = h->kind == ARRIVE || h->kind == TIMER || h->kind == SYNCED;
+    bool by_node = h->kind == ARRIVE || h->kind == TIMER ||
+                   h->kind == SYNCED || h->kind == SUBMIT;
     return by_node && w->machines[h->node - 1].paused_until > w->now;
 }
 
@@ -558,10 +584,11 @@ static void end(struct world *w)
     corenet_release(&w->net);
 }
 
-static bool run_seed(uint64_t seed, bool trace)
+static bool run_seed(uint64_t seed, bool wipes, bool trace)
 {
     static struct world w;
-    w = (struct world){.seed = seed, .random = seed, .trace = trace};
+    w = (struct world){
+        .seed = seed, .random = seed, .wipes = wipes, .trace = trace};
     for (node_id i = 0; i < CORENET_NODES_MAX; i++) {
         w.machines[i].life = 1;
     }
@@ -588,6 +615,7 @@ int main(int argc, char **argv)
 {
     uint64_t seeds = 100;
     uint64_t first = 1;
+    bool wipes = false;
     bool trace = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
@@ -596,17 +624,20 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc) {
             i++;
             first = strtoull(argv[i], NULL, 10);
+        } else if (strcmp(argv[i], "--wipes") == 0) {
+            wipes = true;
         } else if (strcmp(argv[i], "--trace") == 0) {
             trace = true;
         } else {
             fprintf(stderr,
-                    "usage: coresim [--seeds N] [--first S] [--trace]\n");
+                    "usage: coresim [--seeds N] [--first S] [--wipes] "
+                    "[--trace]\n");
             return 2;
         }
     }
     uint64_t failures = 0;
     for (uint64_t seed = first; seed < first + seeds; seed++) {
-        failures += !run_seed(seed, trace);
+        failures += !run_seed(seed, wipes, trace);
         fflush(stdout);
     }
     printf("seeds=%" PRIu64 " failed=%" PRIu64 " elections=%" PRIu64
@@ -615,12 +646,12 @@ int main(int argc, char **argv)
            " reads=%" PRIu64 " at-once=%" PRIu64 " unserved=%" PRIu64
            " votes-refused=%" PRIu64 " changes=%" PRIu64 " configurations=%"
            PRIu64 " removed=%" PRIu64 " restored=%" PRIu64
-           " read-now=%" PRIu64 "\n",
+           " read-now=%" PRIu64 " wipes=%" PRIu64 " joins=%" PRIu64 "\n",
            seeds, failures, coverage.elections, coverage.commits,
            coverage.truncations, coverage.crashes, coverage.cuts,
            coverage.transfers, coverage.compactions, coverage.reads,
            coverage.lease_reads, coverage.failed, coverage.refused,
            coverage.changes, coverage.promotions, coverage.removed,
-           coverage.restored, coverage.read_now);
+           coverage.restored, coverage.read_now, coverage.wipes, coverage.joins);
     return failures == 0 ? 0 : 1;
 }

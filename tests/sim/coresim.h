@@ -1,7 +1,7 @@
 /* coresim.h -- what the files of coresim share.
  *
  * coresim.c has clients, faults and the end, coresim_world.c chance, the order of
- * things to come, clocks and the network.
+ * things to come, clocks and the network, coresim_wipe.c lost disks.
  */
 #ifndef TESTS_SIM_CORESIM_H
 #define TESTS_SIM_CORESIM_H
@@ -21,6 +21,8 @@ enum kind {
     SYNCED, /* token */
     CHECKPOINT,
     CLIENT,
+    SESSION, /* a newcomer wants to count again */
+    SUBMIT,  /* value: a forwarded record arrives */
     FAULT,
     RESTART,
     HEAL, /* the end of faults */
@@ -33,6 +35,7 @@ struct happening {
     node_id node;
     uint64_t life; /* of the node; 0: whichever */
     raft_token token;
+    uint64_t value;
     struct corenet_packet *packet; /* owned */
 };
 
@@ -68,6 +71,7 @@ struct world {
     raft_index completed; /* the newest record that any client may have seen */
     bool faults, trace, failed;
     bool churn; /* members come and go */
+    bool wipes; /* disks are lost */
     /* swarm parameters */
     uint32_t drop_ppm, dup_ppm, replay_ppm, delay_us, disk_us, rho_ppm;
     uint32_t fault_every_us, client_every_us;
@@ -83,7 +87,7 @@ struct world {
 struct coverage {
     uint64_t elections, crashes, cuts, truncations, lease_reads, reads, failed,
         transfers, compactions, refused, commits, changes, promotions, removed,
-        restored, read_now;
+        restored, read_now, wipes, joins;
 };
 extern struct coverage coverage;
 
@@ -93,6 +97,8 @@ uint64_t below(struct world *w, uint64_t limit);
 bool chance(struct world *w, uint32_t ppm);
 /* Only the first failure is told. */
 void fail(struct world *w, node_id where, const char *why);
+/* For --trace. */
+void tell(const struct world *w, const char *what, node_id id);
 void plan(struct world *w, struct happening h);
 /* The earliest; there must be one. */
 struct happening next_happening(struct world *w);
@@ -103,5 +109,20 @@ bool can_act(const struct world *w, node_id id);
 /* Of one message. */
 uint64_t delay(struct world *w);
 void on_send(void *context, struct corenet_packet *packet);
+
+/* coresim_wipe.c */
+/* The node loses its disk, if a majority can do without. */
+void wipe_node(struct world *w, node_id id);
+/* A newcomer will try to count again. */
+void plan_session(struct world *w, node_id id);
+/* It tries. */
+void try_session(struct world *w, node_id id);
+/* A change after which a node without a disk would be needed for a majority, where
+ * the leader does not know that it is one: as if one disk more were lost. */
+bool too_bold(const struct world *w, node_id id, const struct raft_change *change);
+
+/* coresim.c */
+/* And starts again in a while; nothing, if it is down. */
+void crash(struct world *w, node_id id);
 
 #endif

@@ -34,6 +34,13 @@ void fail(struct world *w, node_id where, const char *why)
     }
 }
 
+void tell(const struct world *w, const char *what, node_id id)
+{
+    if (w->trace) {
+        printf("%10" PRIu64 "   %s node=%" PRIu64 "\n", w->now, what, id);
+    }
+}
+
 /* -- the heap of things to come ----------------------------------------- */
 
 static bool sooner(const struct happening *a, const struct happening *b)

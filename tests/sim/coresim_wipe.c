@@ -1,0 +1,102 @@
+/* coresim_wipe.c -- nodes that lose their disks (decision 0025). */
+#include "tests/sim/coresim.h"
+
+void plan_session(struct world *w, node_id id)
+{
+    if (corenet_node(&w->net, id)->newcomer) {
+        plan(w, (struct happening){.at = w->now + 1 + below(w, 60000),
+                                   .kind = SESSION,
+                                   .node = id,
+                                   .life = w->machines[id - 1].life});
+    }
+}
+
+/* The record goes to the leader on the way of all messages, now and then. */
+static void forward_session(struct world *w, node_id id)
+{
+    struct raft_status status;
+    raft_get_status(corenet_node(&w->net, id)->core, local(w, id), &status);
+    node_id leader = status.leader;
+    if (leader != 0 && !w->cut[id - 1][leader - 1] && chance(w, 700000)) {
+        plan(w, (struct happening){.at = w->now + delay(w),
+                                   .kind = SUBMIT,
+                                   .node = leader,
+                                   .value = corenet_session(&w->net, id)});
+    }
+}
+
+void try_session(struct world *w, node_id id)
+{
+    if (can_act(w, id)) {
+        if (corenet_join(&w->net, id, local(w, id)) == 0) {
+            coverage.joins++;
+            tell(w, "joins", id);
+        } else if (!corenet_node(&w->net, id)->session_open) {
+            forward_session(w, id);
+        }
+        after_step(w, id);
+    }
+    plan_session(w, id);
+}
+
+/* Also when it counts again, and would not after a crash. */
+static bool is_lost(const struct world *w, node_id id)
+{
+    return w->net.nodes[id - 1].disk.rejoining;
+}
+
+/* Whoever is lost, or would be, must leave a majority: also when all of them vote. */
+static bool can_lose(const struct world *w, const struct raft_members *members,
+                     node_id id)
+{
+    uint32_t voters = 0;
+    uint32_t lost = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct raft_member *member = &members->list[i];
+        bool gone = member->id == id || is_lost(w, member->id);
+        voters += member->voter || gone;
+        lost += gone;
+    }
+    return lost == 0 || 2 * lost < voters;
+}
+
+/* By every configuration that somebody may count with, now or after a restart. */
+static bool may_wipe(const struct world *w, node_id id)
+{
+    bool may = can_lose(w, &w->net.members, id);
+    for (size_t i = 1; i < w->net.config_count; i++) {
+        may = may && can_lose(w, &w->net.configs[i], id);
+    }
+    return may;
+}
+
+void wipe_node(struct world *w, node_id id)
+{
+    if (!may_wipe(w, id)) {
+        return;
+    }
+    crash(w, id); /* and starts again in a while, if it is not down already */
+    coverage.wipes++;
+    tell(w, "wipe", id);
+    corenet_wipe(&w->net, id);
+}
+
+bool too_bold(const struct world *w, node_id id,
+              const struct raft_change *change)
+{
+    const struct raft *core = w->net.nodes[id - 1].core;
+    struct raft_members next;
+    if (member_change(&raft_config_latest(core)->members, change, &next) !=
+            RAFT_CHANGE_OK ||
+        can_lose(w, &next, 0)) {
+        return false;
+    }
+    struct raft_status status;
+    raft_get_status(core, local(w, id), &status);
+    uint32_t unknown = 0;
+    for (uint32_t i = 0; i < status.peer_count; i++) {
+        const struct raft_peer_status *peer = &status.peers[i];
+        unknown += is_lost(w, peer->id) && !peer->newcomer;
+    }
+    return unknown > 0;
+}
