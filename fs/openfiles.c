@@ -90,3 +90,14 @@ bool openfiles_has(const struct openfiles *files, uint64_t ino)
     return files->capacity > 0 &&
            find(files->slots, files->capacity, ino)->ino == ino;
 }
+
+uint64_t openfiles_next(const struct openfiles *files, size_t *at)
+{
+    while (*at < files->capacity) {
+        uint64_t ino = files->slots[(*at)++].ino;
+        if (ino != 0) {
+            return ino;
+        }
+    }
+    return 0;
+}

@@ -25,5 +25,8 @@ void openfiles_add(struct openfiles *files, uint64_t ino);
 /* Asserts that it is open. */
 void openfiles_drop(struct openfiles *files, uint64_t ino);
 bool openfiles_has(const struct openfiles *files, uint64_t ino);
+/* One after the other, from *at == 0 on, in no order; 0: that was all. The table
+ * must not change meanwhile. */
+uint64_t openfiles_next(const struct openfiles *files, size_t *at);
 
 #endif

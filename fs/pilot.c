@@ -128,6 +128,8 @@ static void pilot_complete(void *self, void *caller_context,
     }
     if (caller_context == &node->session) {
         session_completed(node, outcome, result);
+    } else if (caller_context == &node->session.reaping) {
+        session_reaped(node, outcome);
     } else {
         request_complete(caller_context, outcome, result);
     }

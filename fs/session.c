@@ -108,30 +108,29 @@ struct held {
 
 static int collect_held(struct node *node, struct held *held)
 {
-    struct inode orphans[64];
-    uint64_t after = 0;
+    struct inode inode;
     held->count = 0;
     held->incomplete = false;
-    for (;;) {
-        int count = tree_orphans(node->tree, after, orphans, 64);
-        if (count < 0) {
-            return count;
-        }
-        for (int i = 0; i < count; i++) {
-            after = orphans[i].ino;
-            if (!openfiles_has(&node->openfiles, after)) {
-                continue;
-            }
-            if (held->count == SESSION_HELD_MAX) {
-                held->incomplete = true;
-                return 0;
-            }
-            held->inos[held->count++] = after;
-        }
-        if (count < 64) {
-            return 0;
-        }
+    int rc = tree_orphans(node->tree, 0, &inode, 1);
+    if (rc <= 0) {
+        return rc; /* as it is most of the time */
     }
+    uint64_t ino;
+    for (size_t at = 0; (ino = openfiles_next(&node->openfiles, &at)) != 0;) {
+        rc = tree_inode_get(node->tree, ino, &inode);
+        if (rc == STORE_NOT_FOUND || (rc == 0 && inode.nlink > 0)) {
+            continue; /* reaped when our session had ended, or no orphan */
+        }
+        if (rc < 0) {
+            return rc;
+        }
+        if (held->count == SESSION_HELD_MAX) {
+            held->incomplete = true;
+            break;
+        }
+        held->inos[held->count++] = ino;
+    }
+    return 0;
 }
 
 /* Between the walk of a path and the open of what it led to, other nodes may

@@ -63,7 +63,7 @@ struct session_keeper {
     struct session_report reports[SESSION_REPORTS_MAX];
     size_t report_count;
     uint64_t ending; /* session whose end is in the log already */
-    raft_index reaped_at; /* log position of the last reap, to wait for it */
+    bool reaping; /* a record that reaps has not ended yet */
     uint64_t reaped_upto; /* the last orphan looked at, 0: all were */
     raft_time looked;     /* for silent sessions */
     uint64_t looks;       /* how often, and for orphans, since the start */
@@ -81,6 +81,8 @@ void session_lead(struct node *node);
 /* The record that opens our session has ended. */
 void session_completed(struct node *node, enum hull_outcome outcome,
                        const struct hull_result *result);
+/* A record that reaps orphans has ended. */
+void session_reaped(struct node *node, enum hull_outcome outcome);
 void session_release(struct session_keeper *keeper);
 
 #endif

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum {
-    ORPHANS_A_LOOK = COMMAND_REAP_MAX,
+    ORPHANS_A_LOOK = 128, /* a record of them holds the loop for a millisecond */
+    LOOKS_A_TICK = 32,
     PAUSE_US = 3000000,       /* between two ticks of a second */
     JUDGE_AFTER_US = 2500000, /* all nodes report every second */
 };
@@ -59,7 +60,6 @@ void session_lead(struct node *node)
 {
     forget_reports(&node->session);
     node->session.ending = 0;
-    node->session.reaped_at = 0; /* that place in the log may be gone */
     node->session.reaped_upto = 0;
 }
 
@@ -253,12 +253,10 @@ static bool may_reap(struct node *node, const struct inode *orphan,
     return true;
 }
 
-static int reap_orphans(struct node *node)
+/* Returns 1 when there are more to look at. */
+static int reap_some(struct node *node)
 {
     struct session_keeper *keeper = &node->session;
-    if (keeper->reaped_at > tree_applied(node->tree)) {
-        return 0; /* the last one is still on its way */
-    }
     static struct inode orphans[ORPHANS_A_LOOK]; /* the loop's */
     struct apply_session sessions[64];
     size_t session_count = apply_sessions(node->apply, sessions, 64);
@@ -270,7 +268,7 @@ static int reap_orphans(struct node *node)
     }
     keeper->reaped_upto =
         count == ORPHANS_A_LOOK ? orphans[count - 1].ino : 0;
-    uint8_t inos[COMMAND_REAP_MAX * 8];
+    uint8_t inos[ORPHANS_A_LOOK * 8];
     struct writer w = writer_init(inos, sizeof inos);
     struct command command = {
         .op = OP_REAP,
@@ -283,11 +281,33 @@ static int reap_orphans(struct node *node)
             command.ino_count++;
         }
     }
-    if (command.ino_count > 0 &&
-        session_submit(node, &command, random_number(), NULL, 0) == 0) {
-        keeper->reaped_at = raftlog_last(node->log) + 1;
+    if (command.ino_count > 0) {
+        keeper->reaping =
+            session_submit(node, &command, random_number(), &keeper->reaping,
+                           node_now() + session_timeout_us(node)) == 0;
     }
-    return 0;
+    return keeper->reaped_upto != 0;
+}
+
+/* One record at a time: what comes next is looked for when it is applied. */
+static void reap_orphans(struct node *node)
+{
+    int rc = 1;
+    for (int i = 0; rc > 0 && i < LOOKS_A_TICK && !node->session.reaping; i++) {
+        rc = reap_some(node);
+    }
+    if (rc < 0) {
+        node_fault(node, "orphans cannot be listed: %s", store_error_text());
+    }
+}
+
+void session_reaped(struct node *node, enum hull_outcome outcome)
+{
+    node->session.reaping = false;
+    if (outcome == HULL_DONE && node->session.reaped_upto != 0 &&
+        hull_is_leader(node->hull)) {
+        reap_orphans(node);
+    }
 }
 
 void session_lead_tick(struct node *node)
@@ -295,8 +315,6 @@ void session_lead_tick(struct node *node)
     end_silent_sessions(node);
     judge_differing(node);
     space_lead(node);
-    if (reap_orphans(node) < 0) {
-        node_fault(node, "orphans cannot be listed: %s", store_error_text());
-    }
+    reap_orphans(node);
     node->session.looks++;
 }

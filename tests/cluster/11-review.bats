@@ -164,6 +164,28 @@ has_looked_since() { (($(looks "$1") > $2)); }
         "$(node_log n3)" | grep -v "node=$leader\\b" | grep .
 }
 
+inodes() { [[ $(field "$1" space.inodes) == "$2" ]]; }
+
+@test "of a thousand files that are removed those stay that are open anywhere" {
+    cluster_up 3
+    local node fd before fds=()
+    before=$(field n1 space.inodes)
+    seq -f "$C/n1/d/%g" 1000 | xargs touch
+    for node in n1 n2 n3; do
+        exec {fd}<"$C/$node/d/7${node#n}"
+        fds+=("$fd")
+    done
+    rm "$C"/n2/d/*
+    for node in n1 n2 n3; do
+        wait_until 30 inodes "$node" "$((before + 3))"
+    done
+    for fd in "${fds[@]}"; do
+        [[ $(stat -L -c %h "/proc/$BASHPID/fd/$fd") == 0 ]]
+        exec {fd}<&-
+    done
+    wait_until 30 inodes n3 "$before"
+}
+
 @test "a second process on one data directory is refused, the first goes on" {
     cluster_up 3
     mkdir "$C/other"

@@ -22,6 +22,25 @@ static void opened_twice_needs_two_releases(void **state)
     openfiles_release(&files);
 }
 
+static void each_is_named_once(void **state)
+{
+    (void)state;
+    struct openfiles files = {0};
+    size_t at = 0;
+    assert_int_equal(openfiles_next(&files, &at), 0);
+    for (uint64_t ino = 1; ino <= 300; ino++) {
+        openfiles_add(&files, ino);
+        openfiles_add(&files, ino);
+    }
+    uint64_t ino, sum = 0, count = 0;
+    for (at = 0; (ino = openfiles_next(&files, &at)) != 0; count++) {
+        sum += ino;
+    }
+    assert_int_equal(count, 300);
+    assert_int_equal(sum, 300 * 301 / 2);
+    openfiles_release(&files);
+}
+
 /* Against a plain array, with inode numbers that collide often. */
 static void any_order_agrees_with_a_plain_array(void **state)
 {
@@ -58,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opened_twice_needs_two_releases),
+        cmocka_unit_test(each_is_named_once),
         cmocka_unit_test(any_order_agrees_with_a_plain_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
