@@ -95,10 +95,13 @@ bool lease_valid(const struct raft *r)
 
 /* --- a follower's --- */
 
-/* The request's time is the clock's, not `now`, which may be ahead of it. */
+/* The request's time is the clock's, not `now`, which may be ahead of it. A newcomer
+ * asks for none: with its older disk it may have gone on to a later term, and whoever
+ * leads there takes it for one whose older leases are void. */
 void lease_ask(const struct raft *r, struct raft_message *reply)
 {
-    reply->asked = r->options.lease_ask ? r->clock : 0;
+    bool wants = r->options.lease_ask && !r->newcomer;
+    reply->asked = wants ? r->clock : 0;
     reply->dropped = r->lease_floor;
 }
 

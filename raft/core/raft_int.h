@@ -51,6 +51,7 @@ struct peer {
     raft_time leaving_since;
     uint64_t boot;   /* its incarnation, 0: not heard yet */
     bool newcomer;   /* by its last answer: it does not count */
+    uint64_t answered; /* the incarnation that said so */
     raft_time heard; /* its last message, 0: never */
     bool vote;       /* it granted our current pre-vote or vote */
     uint64_t quiet;  /* ... and had not acknowledged a leader for so long */

@@ -311,6 +311,19 @@ static void peer_refused(struct raft *r, struct peer *peer, raft_index hint,
     }
 }
 
+/* Late words are of the life before the disk was lost, or of the time before it
+ * joined. But the first ones of a new life may answer something older than the last
+ * ones of the life before. */
+static void hear_newcomer(struct peer *peer, const struct raft_message *m)
+{
+    bool overtaken = m->sent < peer->acked;
+    bool is_new = m->newcomer && m->boot != peer->answered;
+    if (!overtaken || is_new) {
+        peer->newcomer = m->newcomer;
+        peer->answered = m->boot;
+    }
+}
+
 void leader_append_reply(struct raft *r, const struct raft_message *m)
 {
     struct peer *peer = raft_find_peer(r, m->from);
@@ -322,7 +335,7 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
         m->seen > tail_last_index(&r->tail)) {
         return; /* not an answer to anything we said */
     }
-    peer->newcomer = m->newcomer;
+    hear_newcomer(peer, m);
     grant_joined(peer);
     grant_reply(r, peer, m);
     bool overtaken = m->sent < peer->acked;

@@ -81,6 +81,24 @@ static void its_answers_say_so_until_it_has_joined(void **state)
     solo_release(&s);
 }
 
+/* Its older self may be in a later term already, by a vote: so whoever leads there
+ * waits no more for a lease that this one gets from the leader before. */
+static void it_wants_no_lease_until_it_has_joined(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    s.options.lease_ask = true;
+    s.boot.newcomer = true;
+    solo_start(&s);
+    solo_append(&s, 2, 9, 1, 1, "", 1);
+    assert_int_equal(solo_sent(&s, RAFT_APPEND_REPLY, 2)->message.asked, 0);
+    solo_step(&s, (struct raft_event){.type = RAFT_EVENT_JOINED});
+    solo_append(&s, 2, 9, 1, 1, "", 1);
+    assert_true(solo_sent(&s, RAFT_APPEND_REPLY, 2)->message.asked > 0);
+    solo_release(&s);
+}
+
 /* It may have voted for the leader with its older disk, and must not vote again. */
 static void its_vote_of_this_term_is_gone_when_it_has_joined(void **state)
 {
@@ -140,6 +158,80 @@ static void a_leader_does_not_count_it(void **state)
     solo_release(&s);
 }
 
+static void answer(struct solo *s, uint64_t boot, raft_time sent, bool newcomer,
+                   raft_index match)
+{
+    solo_receive(s, (struct raft_message){.type = RAFT_APPEND_REPLY,
+                                          .from = 3,
+                                          .term = solo_status(s).term,
+                                          .boot = boot,
+                                          .sent = sent,
+                                          .granted = true,
+                                          .newcomer = newcomer,
+                                          .match = match,
+                                          .seen = match});
+}
+
+/* Node 3 has lost its disk: 5 was its last life, 6 is its new one. Its older vote
+ * may be under way to somebody else, so no lease rests on what it hears now. */
+static void a_late_word_of_its_older_life_does_not_let_it_count(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_lead(&s);
+    raft_index commit = solo_status(&s).commit;
+    answer(&s, 5, s.now, false, 1);
+    raft_time before = s.now;
+    solo_pass(&s, s.options.lease_us);
+    assert_false(solo_status(&s).lease_valid);
+    assert_int_equal(solo_submit(&s, 1), 0);
+    solo_sync(&s);
+    answer(&s, 6, s.now, true, commit + 1);
+    answer(&s, 5, before, false, 1);
+    assert_false(solo_status(&s).lease_valid);
+    answer(&s, 6, s.now, true, commit + 1);
+    assert_int_equal(solo_status(&s).commit, commit);
+    answer(&s, 6, s.now, false, commit + 1);
+    assert_true(solo_status(&s).lease_valid);
+    assert_int_equal(solo_status(&s).commit, commit + 1);
+    solo_release(&s);
+}
+
+/* The first word of the new life may answer what left before the last word of the
+ * older one did. */
+static void its_new_life_is_believed_though_it_answers_something_older(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_lead(&s);
+    raft_index commit = solo_status(&s).commit;
+    raft_time before = s.now;
+    solo_pass(&s, 1000);
+    assert_int_equal(solo_submit(&s, 1), 0);
+    solo_sync(&s);
+    answer(&s, 5, s.now, false, 1);
+    answer(&s, 6, before, true, commit + 1);
+    assert_int_equal(solo_status(&s).commit, commit);
+    solo_release(&s);
+}
+
+/* Who counts is not made a newcomer again by an answer from before. */
+static void what_it_said_before_it_joined_is_over(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_lead(&s);
+    raft_time before = s.now;
+    solo_pass(&s, s.options.lease_us);
+    answer(&s, 6, s.now, false, 1);
+    answer(&s, 6, before, true, 1);
+    assert_true(solo_status(&s).lease_valid);
+    solo_release(&s);
+}
+
 static int remove_voter(struct solo *s, node_id id)
 {
     struct raft_change change = {.op = RAFT_CHANGE_REMOVE,
@@ -187,9 +279,14 @@ int main(void)
         cmocka_unit_test(with_empty_logs_it_is_a_founder),
         cmocka_unit_test(who_lost_its_disk_founds_nothing),
         cmocka_unit_test(its_answers_say_so_until_it_has_joined),
+        cmocka_unit_test(it_wants_no_lease_until_it_has_joined),
         cmocka_unit_test(its_vote_of_this_term_is_gone_when_it_has_joined),
         cmocka_unit_test(a_term_is_at_least_that_of_the_log),
         cmocka_unit_test(a_leader_does_not_count_it),
+        cmocka_unit_test(a_late_word_of_its_older_life_does_not_let_it_count),
+        cmocka_unit_test(
+            its_new_life_is_believed_though_it_answers_something_older),
+        cmocka_unit_test(what_it_said_before_it_joined_is_over),
         cmocka_unit_test(nobody_is_removed_where_it_would_be_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
