@@ -512,6 +512,9 @@ static void happen(struct world *w, struct happening *h)
     case FAULT:
         fault(w);
         break;
+    case WIPE:
+        wipe_node(w, h->node);
+        break;
     case RESTART:
         restart(w, h->node);
         break;

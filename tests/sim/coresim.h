@@ -24,6 +24,7 @@ enum kind {
     SESSION, /* a newcomer wants to count again */
     SUBMIT,  /* value: a forwarded record arrives */
     FAULT,
+    WIPE,
     RESTART,
     HEAL, /* the end of faults */
     END,
@@ -113,6 +114,9 @@ void on_send(void *context, struct corenet_packet *packet);
 /* coresim_wipe.c */
 /* The node loses its disk, if a majority can do without. */
 void wipe_node(struct world *w, node_id id);
+/* Whoever promised this loses its disk at once, and the promise is late: how late, or
+ * 0, not so. */
+uint64_t outlives_disk(struct world *w, const struct raft_message *m);
 /* A newcomer will try to count again. */
 void plan_session(struct world *w, node_id id);
 /* It tries. */

@@ -4,7 +4,7 @@
 void plan_session(struct world *w, node_id id)
 {
     if (corenet_node(&w->net, id)->newcomer) {
-        plan(w, (struct happening){.at = w->now + 1 + below(w, 60000),
+        plan(w, (struct happening){.at = w->now + 1 + below(w, 20000),
                                    .kind = SESSION,
                                    .node = id,
                                    .life = w->machines[id - 1].life});
@@ -99,4 +99,17 @@ bool too_bold(const struct world *w, node_id id,
         unknown += is_lost(w, peer->id) && !peer->newcomer;
     }
     return unknown > 0;
+}
+
+uint64_t outlives_disk(struct world *w, const struct raft_message *m)
+{
+    bool vote = m->type == RAFT_VOTE_REPLY && m->granted;
+    bool ack = m->type == RAFT_APPEND_REPLY && m->granted;
+    if (!w->wipes || !w->faults ||
+        !((vote && chance(w, 100000)) || (ack && chance(w, 300)))) {
+        return 0;
+    }
+    plan(w, (struct happening){
+                .at = w->now + 1, .kind = WIPE, .node = m->from});
+    return 1 + below(w, 2 * (uint64_t)w->net.options.election_us);
 }

@@ -195,6 +195,11 @@ void on_send(void *context, struct corenet_packet *packet)
         corenet_packet_free(packet);
         return;
     }
+    uint64_t late = outlives_disk(w, m);
+    if (late > 0) {
+        plan_arrival(w, packet, late);
+        return;
+    }
     if (w->faults && chance(w, w->dup_ppm)) {
         plan_arrival(w, corenet_copy(packet), delay(w));
     }
