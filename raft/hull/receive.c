@@ -76,12 +76,13 @@ static void raft_receive(struct hull *hull, node_id from, struct bytes body)
     }
 }
 
-/* A message of Raft may come from a member that we do not know yet; all else is
- * for members. */
+/* A message of Raft may come from a member that we do not know yet, and from the
+ * leader the snapshot that names it; all else is for members. */
 static bool may_say(const struct hull *hull, const struct frame_header *header)
 {
     return header->kind == FRAME_RAFT || header->kind == FRAME_FORWARD_REPLY ||
            header->kind == FRAME_CHANGE_REPLY ||
+           (header->kind == FRAME_SNAPSHOT && header->from == hull->leader) ||
            hull_is_member(hull, header->from);
 }
 

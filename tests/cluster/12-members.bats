@@ -188,3 +188,21 @@ leave() {
     wait_converged
     all_there n3
 }
+
+# n4 is told of n1 alone, and must take the tree from n2.
+@test "who joins behind the log gets the tree from a leader that it does not know" {
+    cluster_up 3
+    configure log_trailing 10
+    raftfs transfer n2 "$C/data/n1"
+    cut_off() {
+        echo line >>"$C/n1/d/file"
+        (($(field n2 first) > 10))
+    }
+    wait_until 60 cut_off
+    [[ $(leader_name) == n2 ]]
+    timeout 60 "$LAB" --dir "$C" add n4
+    NODES+=(n4)
+    [[ $(voters n1) == "n1 n2 n3 n4" ]]
+    (($(field n4 counters.snapshots_installed) > 0))
+    wait_converged
+}

@@ -61,13 +61,10 @@ static void a_read_is_served_from_the_snapshot(void **state)
     bench_close(&b);
 }
 
-static void who_is_behind_is_told_to_the_pilot(void **state)
+static void says_that_we_are_behind(struct bench *b, node_id leader)
 {
-    (void)state;
-    struct bench b;
-    bench_open(&b, 3);
     struct raft_message beat = {.type = RAFT_APPEND,
-                                .from = THIRD,
+                                .from = leader,
                                 .to = SELF,
                                 .term = 2,
                                 .boot = 9,
@@ -76,12 +73,41 @@ static void who_is_behind_is_told_to_the_pilot(void **state)
                                 .first = 31,
                                 .sent = 1,
                                 .behind = true};
-    deliver(&b, frame_encode_raft(&beat, NULL));
-    assert_int_equal(b.snapshot_from, THIRD);
+    deliver(b, frame_encode_raft(&beat, NULL));
+    assert_int_equal(b->snapshot_from, leader);
+}
+
+static void sends_a_part(struct bench *b, node_id from)
+{
     struct frame bulk = frame_new(3);
     memcpy(bulk.data + FRAME_HEADER_SIZE, "abc", 3);
-    frame_seal(&bulk, FRAME_SNAPSHOT, 0, THIRD, SELF);
-    deliver(&b, bulk);
+    frame_seal(&bulk, FRAME_SNAPSHOT, 0, from, SELF);
+    deliver(b, bulk);
+}
+
+static void who_is_behind_is_told_to_the_pilot(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3);
+    says_that_we_are_behind(&b, THIRD);
+    sends_a_part(&b, THIRD);
+    assert_int_equal(b.bulks, 1);
+    bench_close(&b);
+}
+
+/* Whoever joins knows the one member that it was told of. Only the snapshot names
+ * the others, and the leader may be one of them. */
+static void a_leader_that_is_not_known_yet_sends_the_snapshot(void **state)
+{
+    (void)state;
+    enum { UNKNOWN = 4, STRANGER = 5 };
+    struct bench b;
+    bench_open(&b, 3);
+    says_that_we_are_behind(&b, UNKNOWN);
+    sends_a_part(&b, STRANGER);
+    assert_int_equal(b.bulks, 0);
+    sends_a_part(&b, UNKNOWN);
     assert_int_equal(b.bulks, 1);
     bench_close(&b);
 }
@@ -92,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_command_in_the_snapshot_is_sent_again),
         cmocka_unit_test(a_read_is_served_from_the_snapshot),
         cmocka_unit_test(who_is_behind_is_told_to_the_pilot),
+        cmocka_unit_test(a_leader_that_is_not_known_yet_sends_the_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
