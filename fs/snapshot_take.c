@@ -188,6 +188,9 @@ static void tell_hull(struct node *node)
     }
     node->tree_durable = node->committed = snapshot.index;
     hull_installed(node->hull, node_now(), &snapshot);
+    if (node->faulted) {
+        return; /* the next start puts the log behind it */
+    }
     if (image_installed_done(node->tree) < 0 || node_commit_tree(node) < 0) {
         node_fault(node, "the tree cannot be written: %s", store_error_text());
     }

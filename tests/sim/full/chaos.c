@@ -87,6 +87,7 @@ static void disk_fault(struct sim_node *sim, enum fault fault, struct rng *rng)
     switch (fault) {
     case FAULT_IO_ERROR:
         sim->disk.io_error_at = 1 + (uint32_t)rng_below(rng, 200);
+        sim->swap_error_at = 1 + (uint32_t)rng_below(rng, 12);
         break;
     case FAULT_SYNC:
         sim->disk.sync_failed = true;
@@ -209,6 +210,7 @@ void chaos_heal(void)
             sim->restart_at = world.now + 1000;
         }
         sim->disk.io_error_at = sim->disk.crash_at = sim->disk.slow = 0;
+        sim->swap_error_at = 0;
         sim->disk.sync_failed = false;
         sim->disk.room = UINT64_MAX / 2;
     }

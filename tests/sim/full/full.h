@@ -73,7 +73,7 @@ struct params {
     X(applied) X(replayed) X(filtered) X(answers) X(reads) X(unknown)          \
     X(not_done) X(errors) X(appends) X(segments) X(sessions_ended) X(reaped)   \
     X(interrupts) X(locks_granted) X(checkpoints) X(merges) X(reclaimed)       \
-    X(compactions) X(snapshots) X(transfers) X(digests)
+    X(compactions) X(snapshots) X(transfers) X(digests) X(ended)
 
 struct counters {
 #define FIELD(name) uint64_t name;
@@ -165,6 +165,8 @@ struct sim_node {
     struct disk image; /* owned; dying: what the crash has left */
     bool power_off;    /* the next crash takes the power, too */
     bool stumbled;     /* its disk was made to fail in this life */
+    uint32_t swap_error_at; /* io_error_at from the next swap of trees on, in
+                             * this life or a later one */
     /* libuv */
     uv_timer_t *timers[32];
     uint32_t timer_count;

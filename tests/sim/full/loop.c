@@ -4,7 +4,10 @@
  */
 #include "tests/sim/full/full.h"
 
+#include "store/error.h"
+
 #include <assert.h>
+#include <setjmp.h>
 #include <string.h>
 
 static struct sim_node *sim_of(const uv_handle_t *handle)
@@ -207,11 +210,44 @@ int uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb call,
     return 0;
 }
 
-void loop_work(struct event *event)
+static jmp_buf process_end;
+static bool may_end;
+
+static void do_work(const struct event *event)
 {
     uv_work_t *work = event->what;
     work->work_cb(work);
     work->after_work_cb(work, 0);
+}
+
+/* In here the product may end its process: it has no tree any more. */
+void loop_work(struct event *event)
+{
+    if (setjmp(process_end) == 0) {
+        may_end = true;
+        do_work(event);
+    }
+    may_end = false;
+}
+
+_Noreturn void __wrap_abort(void);
+
+/* One process of many: that node has crashed, and is started again. */
+_Noreturn void __wrap_abort(void)
+{
+    struct sim_node *sim = here;
+    if (!may_end || on_fiber() ||
+        (!sim->dying && !sim->stumbled && sim->disk.room > 1 << 20)) {
+        sim_fail(sim, "end", "ends itself without a reason: %s",
+                 store_error_text());
+    }
+    sim_trace(sim, "ends itself: %s", store_error_text());
+    world.counters.ended++;
+    if (!sim->dying) {
+        node_crash(sim, true);
+        sim->image.room = UINT64_MAX / 2; /* a person has looked after it */
+    }
+    longjmp(process_end, 1);
 }
 
 /* Only a node that is being closed waits like this. */
@@ -227,7 +263,7 @@ int uv_run(uv_loop_t *loop, uv_run_mode mode)
             event->what != NULL) {
             struct event copy = *event;
             event->what = NULL;
-            loop_work(&copy);
+            do_work(&copy);
             return 1;
         }
     }
