@@ -136,6 +136,23 @@ CASE(many_vectors_are_one_append)
     close(fd);
 }
 
+/* pwritev2(2) makes one call append. */
+CASE(one_call_appends)
+{
+    struct iovec part = {"XY", 2};
+    char text[16];
+    must(3, p_put("f", "abc"));
+    int fd = p_open("f", O_RDWR, 0), other = p_open("f", O_WRONLY, 0);
+    must(1, fd >= 0 && other >= 0);
+    eq(3, lseek(fd, 0, SEEK_END));
+    eq(5, pwrite(other, "defgh", 5, 3));
+    eq(2, pwritev2(fd, &part, 1, 0, RWF_APPEND));
+    eq(10, p_read("f", text, sizeof text));
+    eqm("abcdefghXY", text, 10);
+    close(fd);
+    close(other);
+}
+
 CASE(overwriting)
 {
     static unsigned char data[300000], back[300000];
