@@ -138,10 +138,8 @@ void grant_fill(struct raft *r, struct peer *peer, struct raft_message *m)
 
 /* --- answers --- */
 
-/* False: a word of an earlier life, or of one we can't place: nothing in its
- * memory counts. */
-static bool is_current(struct raft *r, struct peer *peer,
-                       const struct raft_message *m)
+bool grant_current(struct raft *r, struct peer *peer,
+                   const struct raft_message *m)
 {
     struct grant *g = &peer->grant;
     if (g->boot == m->boot) {
@@ -150,15 +148,14 @@ static bool is_current(struct raft *r, struct peer *peer,
     if (g->boot != 0 && m->sent < g->since && !MUTANT(OLD_LIFE)) {
         return false;
     }
-    bool restarted = g->boot != 0;
+    if (g->boot != 0) {
+        leader_peer_restarted(r, peer);
+        if (!MUTANT(OLD_SEEN)) {
+            g->seen = g->asked = g->granted = 0;
+        }
+    }
     g->boot = m->boot;
     g->since = r->now;
-    if (!restarted || MUTANT(OLD_SEEN)) {
-        return true;
-    }
-    g->seen = peer->match; /* on its disk */
-    g->asked = 0;
-    g->granted = 0;
     return true;
 }
 
@@ -205,9 +202,6 @@ void grant_reply(struct raft *r, struct peer *peer,
                  const struct raft_message *m)
 {
     struct grant *g = &peer->grant;
-    if (!is_current(r, peer, m)) {
-        return;
-    }
     if (m->granted && m->seen > g->seen) {
         g->seen = m->seen;
     }

@@ -216,12 +216,6 @@ static void step_message(struct raft *r, const struct raft_event *event)
         answer_old_term(r, m);
         return;
     }
-    if (peer != NULL && peer->boot != m->boot) {
-        if (peer->boot != 0 && r->role == RAFT_LEADER) {
-            leader_peer_restarted(r, peer);
-        }
-        peer->boot = m->boot;
-    }
     switch (m->type) {
     case RAFT_PREVOTE:
         election_prevote(r, m);

@@ -49,7 +49,6 @@ struct peer {
     uint8_t priority;
     bool leaving;    /* not a member; a leader sends on until it knows */
     raft_time leaving_since;
-    uint64_t boot;   /* its incarnation, 0: not heard yet */
     bool newcomer;   /* by its last answer: it does not count */
     uint64_t answered; /* the incarnation that said so */
     raft_time heard; /* its last message, 0: never */
@@ -288,6 +287,10 @@ void grant_start(struct raft *r);
 void grant_fill(struct raft *r, struct peer *peer, struct raft_message *m);
 /* A message of our term: whatever the peer held of older ones is void. */
 void grant_joined(struct peer *peer);
+/* False: an answer of an earlier life of the peer, or of one that we can't place.
+ * Nothing in it counts: not its memory, and its disk may be another by now. */
+bool grant_current(struct raft *r, struct peer *peer,
+                   const struct raft_message *m);
 /* Before the answer changes peer->acked. */
 void grant_reply(struct raft *r, struct peer *peer,
                  const struct raft_message *m);

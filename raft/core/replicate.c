@@ -311,6 +311,14 @@ static void peer_refused(struct raft *r, struct peer *peer, raft_index hint,
     }
 }
 
+void leader_peer_restarted(struct raft *r, struct peer *peer)
+{
+    raft_index next = peer->match > 0 ? peer->match + 1 : peer->next;
+    peer->match = 0; /* it may have lost its disk: verify again */
+    peer->applied = 0;
+    probe_from(r, peer, next);
+}
+
 /* Late words are of the life before the disk was lost, or of the time before it
  * joined. But the first ones of a new life may answer something older than the last
  * ones of the life before. */
@@ -335,6 +343,9 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
         m->seen > tail_last_index(&r->tail)) {
         return; /* not an answer to anything we said */
     }
+    if (!grant_current(r, peer, m)) {
+        return;
+    }
     hear_newcomer(peer, m);
     grant_joined(peer);
     grant_reply(r, peer, m);
@@ -355,14 +366,6 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
     leader_end_round(r, peer);
     transfer_progress(r, peer);
     leader_look_after_members(r);
-}
-
-void leader_peer_restarted(struct raft *r, struct peer *peer)
-{
-    raft_index next = peer->match > 0 ? peer->match + 1 : peer->next;
-    peer->match = 0; /* it may have lost its disk: verify again */
-    peer->applied = 0;
-    probe_from(r, peer, next);
 }
 
 void leader_compacted(struct raft *r)

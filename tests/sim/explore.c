@@ -457,7 +457,7 @@ static uint64_t hash_core(const struct raft *r)
         hash = mix(hash, peer->vote * 4096 + peer->match * 64 + peer->next);
         hash = mix(hash, peer->state * 64 + peer->window.count);
         hash = mix(hash, (peer->probed != 0) * 64 + peer->told);
-        hash = mix(hash, peer->boot * 2 + (peer->acked != 0));
+        hash = mix(hash, peer->grant.boot * 2 + (peer->acked != 0));
     }
     return hash;
 }

@@ -121,6 +121,7 @@ static void the_leader_says_who_is_behind(void **state)
               (struct raft_event){.type = RAFT_EVENT_APPLIED, .index = 4});
     solo_step(&s,
               (struct raft_event){.type = RAFT_EVENT_COMPACTED, .index = 4});
+    solo_pass(&s, 1000);
     solo_receive(&s, (struct raft_message){.type = RAFT_APPEND_REPLY,
                                            .from = 3,
                                            .term = solo_status(&s).term,

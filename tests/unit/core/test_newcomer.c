@@ -240,6 +240,47 @@ static int remove_voter(struct solo *s, node_id id)
                                             .change = &change});
 }
 
+static struct raft_message answer_of_life(const struct solo *s, uint64_t boot,
+                                         raft_time sent)
+{
+    return (struct raft_message){.type = RAFT_APPEND_REPLY,
+                                 .from = 3,
+                                 .term = solo_status(s).term,
+                                 .boot = boot,
+                                 .sent = sent};
+}
+
+/* What it acknowledged before its disk was lost comes after the first answer that
+ * it gave without it. */
+static void late_answers_of_a_lost_disk_do_not_count(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    solo_lead(&s);
+    raft_index before = solo_status(&s).commit;
+    raft_time early = s.now;
+    solo_receive(&s, answer_of_life(&s, 7, early));
+    solo_pass(&s, 1000);
+    assert_int_equal(solo_submit(&s, 1), 0);
+    solo_sync(&s);
+    raft_index last = solo_status(&s).last;
+    raft_time sent = s.now;
+    solo_pass(&s, 1000);
+    struct raft_message reply = answer_of_life(&s, 8, s.now);
+    reply.newcomer = true;
+    solo_receive(&s, reply);
+    reply = answer_of_life(&s, 7, sent);
+    reply.granted = true;
+    reply.match = reply.seen = last;
+    solo_receive(&s, reply);
+    assert_int_equal(solo_status(&s).commit, before);
+    assert_int_equal(remove_voter(&s, 2), RAFT_CHANGE_BUSY);
+    solo_ack(&s, 2, last);
+    assert_int_equal(solo_status(&s).commit, last);
+    solo_release(&s);
+}
+
 /* With it alone beside the leader the record that lets it count could never be
  * committed. It goes itself, though, or counts. */
 static void nobody_is_removed_where_it_would_be_needed(void **state)
@@ -248,6 +289,7 @@ static void nobody_is_removed_where_it_would_be_needed(void **state)
     struct solo s;
     solo_init(&s, 3, 1, "1");
     solo_lead(&s);
+    solo_pass(&s, 1000);
     struct raft_message reply = {.type = RAFT_APPEND_REPLY,
                                  .from = 3,
                                  .term = solo_status(&s).term,
@@ -265,6 +307,7 @@ static void nobody_is_removed_where_it_would_be_needed(void **state)
 
     solo_init(&s, 3, 1, "1");
     solo_lead(&s);
+    solo_pass(&s, 1000);
     reply.newcomer = true;
     reply.sent = s.now;
     solo_receive(&s, reply);
@@ -287,6 +330,7 @@ int main(void)
         cmocka_unit_test(
             its_new_life_is_believed_though_it_answers_something_older),
         cmocka_unit_test(what_it_said_before_it_joined_is_over),
+        cmocka_unit_test(late_answers_of_a_lost_disk_do_not_count),
         cmocka_unit_test(nobody_is_removed_where_it_would_be_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,10 +293,16 @@ static void a_restarted_peer_is_asked_anew(void **state)
     solo_lead(&s);
     solo_submit(&s, 1);
     assert_int_equal(peer(&s, 2).next, 4);
-    solo_receive(&s,
-                 (struct raft_message){
-                     .type = RAFT_PREVOTE, .from = 2, .term = 3, .boot = 4711});
+    solo_pass(&s, 1000);
+    solo_receive(&s, (struct raft_message){.type = RAFT_APPEND_REPLY,
+                                           .from = 2,
+                                           .term = solo_status(&s).term,
+                                           .boot = 4711,
+                                           .sent = s.now,
+                                           .hint = 2,
+                                           .hint_term = 2});
     assert_int_equal(peer(&s, 2).state, RAFT_PROBE);
+    assert_int_equal(peer(&s, 2).match, 0);
     assert_int_equal(peer(&s, 2).next, 3);
     solo_release(&s);
 }
@@ -312,6 +318,7 @@ static void a_log_that_parts_before_ours_begins_needs_a_snapshot(void **state)
     s.boot.applied = 11;
     solo_start(&s);
     solo_lead(&s);
+    solo_pass(&s, 1000);
     solo_receive(&s, (struct raft_message){.type = RAFT_APPEND_REPLY,
                                            .from = 2,
                                            .term = 3,
