@@ -1,6 +1,8 @@
 /* hullsim -- runs simulated clusters from seeds until a rule is broken.
  *
- *   hullsim [--seeds N] [--first S] [--verbose]
+ *   hullsim [--seeds N] [--first S] [--wipes] [--verbose]
+ *
+ * --wipes: disks are lost in every seed, not in every third.
  */
 #include "tests/sim/hullsim.h"
 
@@ -50,7 +52,8 @@ static void params_draw(struct params *params, struct rng *rng)
     params->end = params->faults_end + params->slow * 5 * 1000 * 1000;
 }
 
-static void world_init(struct world *world, uint64_t seed, bool verbose)
+static void world_init(struct world *world, uint64_t seed, bool wipes,
+                       bool verbose)
 {
     *world = (struct world){.seed = seed, .verbose = verbose};
     struct rng root = {seed * 0x2545f4914f6cdd1du + 1};
@@ -60,6 +63,7 @@ static void world_init(struct world *world, uint64_t seed, bool verbose)
     world->work.state = rng_next(&root);
     world->core.state = rng_next(&root);
     params_draw(&world->params, &root);
+    world->params.wipes = seed % 3 == 0 || wipes;
     world->now = 10;
     for (uint32_t i = 0; i < world->params.nodes; i++) {
         struct node *node = &world->nodes[i];
@@ -111,6 +115,9 @@ static void check_end(struct world *world, struct last_words asked)
             sim_fail(world, node, "is down at the end");
         }
         leaders += hull_is_leader(node->hull);
+        if (node->newcomer && world->op_count < OPS_MAX) {
+            sim_fail(world, node, "does not count at the end");
+        }
         if (node->applied != world->history_count) {
             sim_fail(world, node, "applied %llu of %zu records",
                      (unsigned long long)node->applied, world->history_count);
@@ -175,7 +182,7 @@ static const char *const names[COUNTERS] = {
     "crashes",   "faulted",   "compacted",  "forwards", "resent",
     "frames",    "dropped",   "syncs",      "records",  "pushed_back",
     "notices",   "snapshots", "torn",       "kept",
-    "reads_now", "reads_settled",
+    "reads_now", "reads_settled", "wipes",  "joined",
 };
 
 /* A simulation that never meets a case proves nothing about it. */
@@ -194,10 +201,10 @@ static int report(const uint64_t *sum, uint64_t seeds)
     return rc;
 }
 
-static void run_seed(struct world *world, uint64_t seed, bool verbose,
-                     uint64_t *sum)
+static void run_seed(struct world *world, uint64_t seed, bool wipes,
+                     bool verbose, uint64_t *sum)
 {
-    world_init(world, seed, verbose);
+    world_init(world, seed, wipes, verbose);
     run(world);
     world_release(world);
     uint64_t counted[COUNTERS];
@@ -210,7 +217,7 @@ static void run_seed(struct world *world, uint64_t seed, bool verbose,
 int main(int argc, char **argv)
 {
     uint64_t seeds = 100, first = 1;
-    bool verbose = false;
+    bool wipes = false, verbose = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
             i++;
@@ -218,18 +225,21 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc) {
             i++;
             first = strtoull(argv[i], NULL, 10);
+        } else if (strcmp(argv[i], "--wipes") == 0) {
+            wipes = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             verbose = true;
         } else {
             fprintf(stderr,
-                    "usage: hullsim [--seeds N] [--first S] [--verbose]\n");
+                    "usage: hullsim [--seeds N] [--first S] [--wipes] "
+                    "[--verbose]\n");
             return 2;
         }
     }
     uint64_t sum[COUNTERS] = {0};
     struct world *world = xcalloc(1, sizeof(*world));
     for (uint64_t seed = first; seed < first + seeds; seed++) {
-        run_seed(world, seed, verbose, sum);
+        run_seed(world, seed, wipes, verbose, sum);
     }
     free(world);
     printf("%" PRIu64 " seeds from %" PRIu64 " hold\n", seeds, first);

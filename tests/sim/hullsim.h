@@ -18,6 +18,9 @@
  *  - hull_check() after turns of a node's loop.
  * And after the faults have ended: a leader, all nodes equal, commands and
  * reads on every node done.
+ *
+ * In every third seed nodes lose their disks, never more at a time than a majority
+ * can do without, and count again behind a command of their new life.
  */
 #ifndef TESTS_SIM_HULLSIM_H
 #define TESTS_SIM_HULLSIM_H
@@ -60,6 +63,7 @@ struct params {
     uint32_t io_error_ppm;
     uint32_t defer_flush_ppm;
     uint32_t lease_ppm; /* nodes that ask for read leases */
+    bool wipes;         /* disks are lost (decision 0025) */
     uint32_t append_bytes_max, window_appends, cache_bytes, log_trailing,
         waiting_max;          /* options of core and hull */
     uint64_t faults_end, end; /* virtual time */
@@ -100,9 +104,17 @@ struct log_image {
     size_t count, capacity;
     raft_term term;
     node_id vote;
+    bool rejoining; /* in the place of a lost one; the node is no member yet */
 };
 
-enum log_op_kind { LOG_APPEND, LOG_TRUNCATE, LOG_SAVE, LOG_COMPACT, LOG_RESET };
+enum log_op_kind {
+    LOG_APPEND,
+    LOG_TRUNCATE,
+    LOG_SAVE,
+    LOG_COMPACT,
+    LOG_RESET,
+    LOG_JOIN
+};
 
 struct log_op { /* written, not yet durable */
     enum log_op_kind kind;
@@ -142,6 +154,9 @@ struct node {
                           * 0: none */
     bool in_api;         /* inside hull_submit() or hull_read() */
     bool fetching;       /* a snapshot */
+    uint64_t wipes;      /* disks that it has lost */
+    bool newcomer;
+    struct op *session; /* the command of this life that lets it count; or NULL */
     bool chatty;         /* the pilot submits from its own callbacks */
 };
 
@@ -153,6 +168,7 @@ enum event_kind {
     EV_FLUSH,
     EV_TREE,
     EV_SNAPSHOT,
+    EV_SESSION,
     EV_FAULT
 };
 
@@ -178,7 +194,7 @@ struct counters {
         stopped, reads_done, reads_unknown, crashes, faulted, compactions,
         forwards, resent, frames, dropped, syncs, records, cannot_submit,
         notices, snapshots, snapshots_torn, suffixes_kept, reads_now,
-        reads_settled;
+        reads_settled, wipes, joined;
 };
 
 struct world {
@@ -195,7 +211,7 @@ struct world {
     struct committed *history; /* owned; [index - 1] */
     size_t history_count, history_capacity;
     raft_index floor; /* what a new read must show */
-    node_id *leaders; /* owned; by term */
+    uint64_t *leaders; /* owned; by term: wipes * NODES_MAX + id */
     size_t leaders_capacity;
     struct counters counters;
     bool calm; /* faults are over */
@@ -229,6 +245,10 @@ void disk_release(struct disk *disk);
 /* The machine stops: what is written survives up to some point after the last
  * sync. */
 void disk_crash(struct disk *disk, struct rng *rng);
+/* All is gone; the node is down. */
+void disk_wipe(struct disk *disk);
+/* The newcomer is a member from here on. */
+void disk_join(struct disk *disk);
 void disk_durable(struct disk *disk, size_t ops);
 /* Begins the log behind that record: true, it had it and what follows. */
 bool disk_reset(struct disk *disk, raft_index index, raft_term term);
@@ -252,7 +272,8 @@ void chaos_heal(struct world *world);
 
 /* hullsim_work.c */
 void work_some(struct node *node);
-void work_one(struct node *node, bool is_read, uint64_t patience_us);
+/* NULL: no room. */
+struct op *work_one(struct node *node, bool is_read, uint64_t patience_us);
 /* What a name stands for after so many records: every record may change it. */
 uint64_t name_at(raft_index applied);
 

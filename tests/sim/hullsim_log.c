@@ -138,6 +138,9 @@ static void op_perform(struct log_image *image, const struct log_op *op)
     case LOG_RESET:
         image_reset(image, op->index, op->term);
         break;
+    case LOG_JOIN:
+        image->rejoining = false;
+        break;
     }
 }
 
@@ -221,6 +224,19 @@ void disk_crash(struct disk *disk, struct rng *rng)
     }
     disk->op_count = 0;
     image_copy(&disk->now, &disk->durable);
+}
+
+void disk_wipe(struct disk *disk)
+{
+    disk_release(disk);
+    disk_init(disk);
+    disk->now.rejoining = true;
+    disk->durable.rejoining = true;
+}
+
+void disk_join(struct disk *disk)
+{
+    disk_write(disk, (struct log_op){.kind = LOG_JOIN});
 }
 
 /* --- log_api --- */

@@ -79,6 +79,23 @@ static void crash_one(struct world *world, struct node *node)
     node->restart_at = world->now + 1 + some_while(world);
 }
 
+/* A majority keeps its disks, those who do not count yet not counted. */
+static void wipe(struct world *world, struct node *node)
+{
+    uint32_t lost = node->disk.durable.rejoining ? 0 : 1;
+    for (uint32_t i = 0; i < world->params.nodes; i++) {
+        lost += world->nodes[i].disk.durable.rejoining;
+    }
+    if (2 * lost >= world->params.nodes) {
+        return;
+    }
+    crash_one(world, node);
+    sim_trace(world, node, "loses its disk");
+    world->counters.wipes++;
+    disk_wipe(&node->disk);
+    node->wipes++;
+}
+
 static void cut(struct world *world, uint32_t from, uint32_t to, uint64_t until)
 {
     sim_trace(world, &world->nodes[from], "cut to n%u until %.3f", to + 1,
@@ -116,6 +133,10 @@ static void strike(struct world *world)
     struct node *node = some_node(world);
     uint32_t other = some_node(world)->at;
     uint64_t until = world->now + some_while(world);
+    if (world->params.wipes && rng_chance(&world->chaos, 200000)) {
+        wipe(world, node);
+        return;
+    }
     switch (rng_below(&world->chaos, 10)) {
     case 0:
     case 1:

@@ -325,12 +325,13 @@ static void pilot_role(void *self, enum raft_role role, raft_term term,
                    sizeof(world->leaders[0]));
         world->leaders_capacity = capacity;
     }
-    if (world->leaders[term] != 0 && world->leaders[term] != node->at + 1) {
+    uint64_t who = node->wipes * NODES_MAX + node->at + 1;
+    if (world->leaders[term] != 0 && world->leaders[term] != who) {
         sim_fail(world, node, "two leaders in term %llu",
                  (unsigned long long)term);
     }
     world->counters.elections += world->leaders[term] == 0;
-    world->leaders[term] = node->at + 1;
+    world->leaders[term] = who;
 }
 
 static void pilot_members(void *self, const struct raft_config *latest,

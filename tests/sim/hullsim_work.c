@@ -75,11 +75,11 @@ static void read_now(struct node *node)
     }
 }
 
-void work_one(struct node *node, bool is_read, uint64_t patience_us)
+struct op *work_one(struct node *node, bool is_read, uint64_t patience_us)
 {
     struct world *world = node->world;
     if (world->op_count == OPS_MAX) {
-        return;
+        return NULL;
     }
     uint64_t number = world->op_count;
     struct op *op = &world->ops[number];
@@ -99,7 +99,7 @@ void work_one(struct node *node, bool is_read, uint64_t patience_us)
     node->in_api = false;
     if (rc < 0) {
         world->counters.cannot_submit++;
-        return;
+        return op;
     }
     op->taken = true;
     if (!op->nobody && !world->calm &&
@@ -112,6 +112,7 @@ void work_one(struct node *node, bool is_read, uint64_t patience_us)
                                   .life = node->life,
                                   .number = number});
     }
+    return op;
 }
 
 void work_some(struct node *node)

@@ -42,6 +42,36 @@ static void options_of(const struct node *node, struct hull_options *options)
     options->waiting_max = world->params.waiting_max;
 }
 
+static void plan_session(struct node *node)
+{
+    struct world *world = node->world;
+    if (node->newcomer) {
+        uint64_t wait = rng_below(&world->chaos, 20 * 1000) + 1;
+        world_push(world, (struct event){.at = world->now + wait,
+                                         .kind = EV_SESSION,
+                                         .node = node->at,
+                                         .life = node->life});
+    }
+}
+
+/* A newcomer asks to count, or does, when it may. */
+static void try_session(struct node *node)
+{
+    struct world *world = node->world;
+    struct op *op = node->session;
+    if (op != NULL && op->completed && op->outcome == HULL_DONE) {
+        if (hull_joined(node->hull, node_clock(node)) == 0) {
+            sim_trace(world, node, "counts");
+            world->counters.joined++;
+            disk_join(&node->disk);
+            node->newcomer = false;
+        }
+    } else if (op == NULL || op->completed || !op->taken || op->nobody) {
+        node->session = work_one(node, false, 300 * 1000);
+    }
+    plan_session(node);
+}
+
 void node_start(struct node *node)
 {
     struct world *world = node->world;
@@ -63,7 +93,10 @@ void node_start(struct node *node)
         .applied = node->applied,
         .count = image->count,
         .members.count = world->params.nodes,
+        .newcomer = image->rejoining,
     };
+    node->newcomer = image->rejoining;
+    node->session = NULL;
     for (uint32_t i = 0; i < world->params.nodes; i++) {
         boot.members.list[i] = (struct raft_member){.id = i + 1, .voter = true};
     }
@@ -89,6 +122,7 @@ void node_start(struct node *node)
     free(terms);
     free(sizes);
     node_turn_end(node);
+    plan_session(node);
     world_push(world, (struct event){.at = world->now + 1000,
                                      .kind = EV_WORK,
                                      .node = node->at,
@@ -236,6 +270,9 @@ static void node_event(struct node *node, struct event *event)
         break;
     case EV_SNAPSHOT:
         snapshot_event(node, event->number);
+        break;
+    case EV_SESSION:
+        try_session(node);
         break;
     case EV_FLUSH:
         hull_flush(node->hull, now);
