@@ -439,7 +439,7 @@ static void command_wipe(struct stage *s, node_id id)
     if (is_up(s, id)) {
         corenet_crash(&s->net, id, 0);
     }
-    corenet_wipe(&s->net, id);
+    corenet_wipe(&s->net, id, s->count == 2);
     s->members[id - 1][0] = '\0';
 }
 

@@ -806,20 +806,20 @@ static void forget_votes(struct corenet_truth *t, node_id voter)
     }
 }
 
-void corenet_wipe(struct corenet *net, node_id id)
+void corenet_wipe(struct corenet *net, node_id id, bool at_once)
 {
     struct corenet_node *node = corenet_node(net, id);
     assert(!node->up);
     if (!node->uncounted) {
         image_copy(&node->ghost, &node->disk);
     }
-    struct corenet_image empty = {.rejoining = true};
+    struct corenet_image empty = {.rejoining = !at_once};
     image_copy(&node->disk, &empty);
     node->tree = 0;
     node->tree_config = 0;
     node->tree_config_index = 0;
     node->wipes++;
-    node->uncounted = true;
+    node->uncounted = !at_once;
     forget_votes(&net->truth, id);
 }
 

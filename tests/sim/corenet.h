@@ -143,8 +143,9 @@ void corenet_start(struct corenet *net, node_id id, raft_time now,
 /* Of the writes under way the first `kept` survive. */
 void corenet_crash(struct corenet *net, node_id id, size_t kept);
 
-/* The node is down, its disk is gone, another is in its place. */
-void corenet_wipe(struct corenet *net, node_id id);
+/* The node is down, its disk is gone, another is in its place. at_once: it is a
+ * member without more ado, as one of two is. */
+void corenet_wipe(struct corenet *net, node_id id, bool at_once);
 /* The value of the record that opens the node's session in this life: one that no
  * client takes. The record itself comes as any other, by a SUBMIT to a leader. */
 uint64_t corenet_session(struct corenet *net, node_id id);

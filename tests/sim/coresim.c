@@ -346,7 +346,8 @@ static void draw_parameters(struct world *w)
     w->fault_every_us = 50000 + (uint32_t)below(w, 1500000);
     w->client_every_us = 1000 + (uint32_t)below(w, 30000);
     w->fault_end = 5000000 + below(w, 15000000);
-    w->wipes = w->count > 2 && (w->wipes || w->seed % 3 == 0);
+    w->wipes = (w->count > 2 || (w->count == 2 && !w->churn)) &&
+               (w->wipes || w->seed % 3 == 0);
     if (w->wipes) {
         /* The whole log has to come in time. */
         o->append_records_max = 512;

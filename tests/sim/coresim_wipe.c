@@ -39,6 +39,17 @@ void try_session(struct world *w, node_id id)
     plan_session(w, id);
 }
 
+/* Its disk is the first one, or has something that is committed, and all of that. */
+static bool is_whole(const struct world *w, node_id id)
+{
+    const struct corenet_truth *t = &w->net.truth;
+    const struct corenet_record *record =
+        corenet_at(&w->net.nodes[id - 1].disk, t->committed_count);
+    return w->net.nodes[id - 1].wipes == 0 ||
+           (record != NULL &&
+            record->term == t->committed[t->committed_count - 1].term);
+}
+
 /* Also when it counts again, and would not after a crash. */
 static bool is_lost(const struct world *w, node_id id)
 {
@@ -60,9 +71,13 @@ static bool can_lose(const struct world *w, const struct raft_members *members,
     return lost == 0 || 2 * lost < voters;
 }
 
-/* By every configuration that somebody may count with, now or after a restart. */
+/* By every configuration that somebody may count with, now or after a restart. Of two
+ * nodes the other one must have all. */
 static bool may_wipe(const struct world *w, node_id id)
 {
+    if (w->count == 2) {
+        return is_whole(w, 3 - id);
+    }
     bool may = can_lose(w, &w->net.members, id);
     for (size_t i = 1; i < w->net.config_count; i++) {
         may = may && can_lose(w, &w->net.configs[i], id);
@@ -78,7 +93,7 @@ void wipe_node(struct world *w, node_id id)
     crash(w, id); /* and starts again in a while, if it is not down already */
     coverage.wipes++;
     tell(w, "wipe", id);
-    corenet_wipe(&w->net, id);
+    corenet_wipe(&w->net, id, w->count == 2);
 }
 
 bool too_bold(const struct world *w, node_id id,
