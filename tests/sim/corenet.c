@@ -806,11 +806,20 @@ static void forget_votes(struct corenet_truth *t, node_id voter)
     }
 }
 
+static bool has_more(const struct corenet_image *a,
+                     const struct corenet_image *b)
+{
+    raft_term term_a = image_term(a, corenet_last(a));
+    raft_term term_b = image_term(b, corenet_last(b));
+    return term_a != term_b ? term_a > term_b
+                            : corenet_last(a) > corenet_last(b);
+}
+
 void corenet_wipe(struct corenet *net, node_id id, bool at_once)
 {
     struct corenet_node *node = corenet_node(net, id);
     assert(!node->up);
-    if (!node->uncounted) {
+    if (!node->uncounted && has_more(&node->disk, &node->ghost)) {
         image_copy(&node->ghost, &node->disk);
     }
     struct corenet_image empty = {.rejoining = !at_once};

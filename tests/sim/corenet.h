@@ -67,8 +67,8 @@ struct corenet_node {
     struct raft *core;
     struct raft_effects effects;
     struct corenet_image memory, disk;
-    struct corenet_image ghost; /* the disk that it had when it last counted, and
-                                 * lost */
+    struct corenet_image ghost; /* of the disks that it lost while it counted, the
+                                 * one that had most */
     uint64_t wipes;             /* lives that are over with their disks */
     bool newcomer;              /* says so itself */
     bool uncounted;             /* has not joined since the wipe */

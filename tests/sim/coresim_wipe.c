@@ -71,18 +71,36 @@ static bool can_lose(const struct world *w, const struct raft_members *members,
     return lost == 0 || 2 * lost < voters;
 }
 
-/* By every configuration that somebody may count with, now or after a restart. Of two
- * nodes the other one must have all. */
+static bool can_lose_by(const struct world *w, const struct corenet_image *image,
+                        raft_index tree, node_id id)
+{
+    bool can = true;
+    for (raft_index i = tree + 1; i <= corenet_last(image); i++) {
+        const struct corenet_record *record = corenet_at(image, i);
+        if (record != NULL && record->config != 0) {
+            can = can && can_lose(w, &w->net.configs[record->config], id);
+        }
+    }
+    return can;
+}
+
+/* By every configuration that somebody may count with, now or after a restart: the one
+ * in its tree, or what its log has above. */
 static bool may_wipe(const struct world *w, node_id id)
 {
-    if (w->count == 2) {
-        return is_whole(w, 3 - id);
+    bool may = true;
+    for (uint32_t i = 0; i < w->count; i++) {
+        const struct corenet_node *node = &w->net.nodes[i];
+        if (node->tree_config != 0) {
+            may = may && can_lose(w, &w->net.configs[node->tree_config], id);
+        } else if (!node->disk.rejoining) {
+            may = may && can_lose(w, &w->net.members, id);
+        }
+        may = may && can_lose_by(w, &node->memory, node->tree, id) &&
+              can_lose_by(w, &node->disk, node->tree, id);
     }
-    bool may = can_lose(w, &w->net.members, id);
-    for (size_t i = 1; i < w->net.config_count; i++) {
-        may = may && can_lose(w, &w->net.configs[i], id);
-    }
-    return may;
+    /* Of two nodes the other one must have all. */
+    return w->count == 2 ? is_whole(w, 3 - id) : may;
 }
 
 void wipe_node(struct world *w, node_id id)
