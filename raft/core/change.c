@@ -384,8 +384,8 @@ static const struct peer *preferred(const struct raft *r)
         const struct peer *peer = &r->peers[i];
         bool fresh =
             peer->acked != 0 && r->now < peer->acked + r->options.election_us;
-        if (peer->voter && fresh && peer->priority > r->priority &&
-            peer->match >= r->commit &&
+        if (peer->voter && fresh && !peer->newcomer &&
+            peer->priority > r->priority && peer->match >= r->commit &&
             (best == NULL || peer->priority > best->priority)) {
             best = peer;
         }

@@ -315,6 +315,26 @@ static void nobody_is_removed_where_it_would_be_needed(void **state)
     solo_release(&s);
 }
 
+/* The best of the others that could lead is handed the lead, not the newcomer. */
+static void it_is_not_handed_the_lead(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "");
+    s.boot.members.list[1].priority = 5;
+    s.boot.members.list[2].priority = 7;
+    solo_start(&s);
+    solo_lead(&s);
+    for (int i = 0; i < 8; i++) {
+        solo_pass(&s, SOLO_E);
+        answer(&s, 6, s.now, true, 1);
+        assert_null(solo_sent(&s, RAFT_TIMEOUT_NOW, 3));
+        solo_ack(&s, 2, 1);
+    }
+    assert_non_null(solo_sent(&s, RAFT_TIMEOUT_NOW, 2));
+    solo_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +351,7 @@ int main(void)
             its_new_life_is_believed_though_it_answers_something_older),
         cmocka_unit_test(what_it_said_before_it_joined_is_over),
         cmocka_unit_test(late_answers_of_a_lost_disk_do_not_count),
+        cmocka_unit_test(it_is_not_handed_the_lead),
         cmocka_unit_test(nobody_is_removed_where_it_would_be_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
