@@ -80,6 +80,18 @@ worker() {
     [[ $status == 0 ]]
 }
 
+@test "a directory that is replaced by a link or an exchange is never absent or old" {
+    need_command python3
+    cluster_up 3
+    local kind
+    for kind in link directory; do
+        mkdir "$C/n1/d/$kind"
+        run python3 "$LIB/flipped.py" "$kind" $((200 * TIMES)) "$C"/n{1,2,3}/d/"$kind"
+        tell "$output"
+        [[ $status == 0 ]]
+    done
+}
+
 @test "a file that goes between the walk of its path and the open is opened" {
     need_command python3
     cluster_up 3
