@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # Real programs, alone and several at a time on different nodes.
 # RAFTFS_TEST_TIMES=10 makes the longer ones ten times longer.
+# RAFTFS_TEST_MIRROR=http://deb.debian.org/debian runs debootstrap too: 100 MB to
+# fetch, and minutes.
 load ../lib/cluster
 
 TIMES=${RAFTFS_TEST_TIMES:-1}
@@ -8,6 +10,13 @@ TIMES=${RAFTFS_TEST_TIMES:-1}
 git_() {
     git -c user.name=t -c user.email=t@example.org -c safe.directory='*' \
         -c gc.auto=0 "$@"
+}
+
+teardown() {
+    if mountpoint -q "$BATS_TEST_TMPDIR/there"; then
+        umount "$BATS_TEST_TMPDIR/there"
+    fi
+    cluster_down
 }
 
 wait_for_all() {
@@ -251,6 +260,27 @@ some_packages() {
     done
 }
 
+@test "debootstrap makes a system on n1 that is whole and runs on n2" {
+    [[ -n ${RAFTFS_TEST_MIRROR:-} ]] || skip "RAFTFS_TEST_MIRROR names no mirror"
+    need_command debootstrap
+    ((EUID == 0)) || skip "debootstrap wants root"
+    cluster_up 3
+    local root=$C/n2/d/root
+    mkdir "$C/n1/d/root"
+    debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" \
+        "$C/n1/d/root" "$RAFTFS_TEST_MIRROR" >"$BATS_TEST_TMPDIR/said" 2>&1 || {
+        tail -n 20 "$BATS_TEST_TMPDIR/said"
+        return 1
+    }
+    [[ -z $(chroot "$root" dpkg --audit) ]]
+    [[ -z $(chroot "$root" dpkg --verify) ]]
+    [[ $(chroot "$root" perl -e 'print 6 * 7') == 42 ]]
+    tell "$(find "$C/n3/d/root" | wc -l) names," \
+        "$(chroot "$root" dpkg-query -W | wc -l) packages"
+    wait_converged
+    same_trees n1 n2 n3
+}
+
 # A letter into the spool, the way mail programs of old do: link(2) decides.
 deliver() {
     local i
@@ -319,6 +349,34 @@ END
     diff <(seq -f 'line %.0f' "$(cat "$BATS_TEST_TMPDIR/written")") \
         "$BATS_TEST_TMPDIR/all"
     [[ $(ls "$C"/n3/d/log.* | wc -l) == 3 ]]
+}
+
+@test "a filesystem in a file of the tree, and one that is laid over it" {
+    ((EUID == 0)) || skip "mounting needs root"
+    need_command mkfs.ext4 e2fsck
+    cluster_up 3
+    local there=$BATS_TEST_TMPDIR/there
+    mkdir "$there" "$C/n1/d/"{below,above,work}
+    truncate -s 16M "$C/n1/d/image"
+    mkfs.ext4 -q -F "$C/n1/d/image"
+    mount -o loop "$C/n2/d/image" "$there" || skip "no loop devices"
+    cp -r "$ROOT/tests/posix" "$there/"
+    umount "$there"
+    e2fsck -fn "$C/n3/d/image"
+    mount -o loop,ro "$C/n1/d/image" "$there"
+    diff -r "$ROOT/tests/posix" "$there/posix"
+    umount "$there"
+    echo below >"$C/n2/d/below/f"
+    echo gone >"$C/n2/d/below/g"
+    mount -t overlay overlay "$there" -o "lowerdir=$C/n1/d/below" \
+        -o "upperdir=$C/n1/d/above,workdir=$C/n1/d/work" || skip "no overlays"
+    echo above >>"$there/f"
+    rm "$there/g"
+    [[ $(<"$there/f") == below$'\n'above && ! -e $there/g ]]
+    umount "$there"
+    [[ $(<"$C/n3/d/below/f") == below ]]
+    [[ $(<"$C/n2/d/above/f") == below$'\n'above ]]
+    [[ -c $C/n3/d/above/g ]] # a whiteout
 }
 
 @test "patch, sed -i, cp -a, install, mv and find -delete" {
