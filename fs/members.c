@@ -194,7 +194,7 @@ static void follow_move(struct node *node)
     }
     place_for(node, self->address, host, port);
     snprintf(node->address, sizeof node->address, "%s", self->address);
-    if (transport_listen(node->transport, host, port, why) < 0) {
+    if (transport_listen(node->transport, self->address, host, port, why) < 0) {
         log_event(LOG_ERROR, "cannot move", "address=%s why=\"%s\"",
                   self->address, why);
     } else {

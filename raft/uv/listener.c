@@ -146,12 +146,13 @@ int listener_start(struct transport *transport, char why[NOTE_SIZE])
     return start_at(transport, options->listen_host, options->listen_port, why);
 }
 
-int transport_listen(struct transport *transport, const char *host,
-                     const char *port, char why[NOTE_SIZE])
+int transport_listen(struct transport *transport, const char *address,
+                     const char *host, const char *port, char why[NOTE_SIZE])
 {
     struct transport_options *options = &transport->options;
     int rc = start_at(transport, host, port, why);
     if (rc == 0) {
+        snprintf(options->address, sizeof(options->address), "%s", address);
         snprintf(options->listen_host, sizeof(options->listen_host), "%s",
                  host);
         snprintf(options->listen_port, sizeof(options->listen_port), "%s",

@@ -81,11 +81,15 @@ static bool is_wildcard(const char *host)
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
+static bool same_place(const struct transport_peer *a,
+                       const struct transport_peer *b)
+{
+    return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
+}
+
 static void readdress(struct peer *peer, const struct transport_peer *to)
 {
-    if (is_wildcard(to->host) ||
-        (strcmp(peer->place.host, to->host) == 0 &&
-         strcmp(peer->place.port, to->port) == 0)) {
+    if (is_wildcard(to->host) || same_place(&peer->place, to)) {
         return;
     }
     peer->old = peer->place;
@@ -131,14 +135,22 @@ void transport_set_members(struct transport *transport, raft_index config,
     for (uint32_t i = 0; i < list->count; i++) {
         if (list->list[i].id != options->self) {
             use_member(transport, &list->list[i]);
-        } else {
-            snprintf(options->address, sizeof(options->address), "%s",
-                     list->list[i].address);
         }
     }
 }
 
 /* --- strangers --- */
+
+/* It may be elsewhere than the list says, when it was moved and does not know it
+ * yet, or we do not. */
+static void hear_place(struct peer *peer, const struct hello *hello)
+{
+    struct transport_peer at = peer->place;
+    if (split(hello->address, &at) && !is_wildcard(at.host) &&
+        !same_place(&at, &peer->place)) {
+        peer->old = at;
+    }
+}
 
 struct peer *peers_admit(struct transport *transport, const struct hello *hello,
                          const char *host)
@@ -158,6 +170,9 @@ struct peer *peers_admit(struct transport *transport, const struct hello *hello,
     }
     if (peer != NULL && hello->config > peer->config) {
         peer->config = hello->config;
+    }
+    if (peer != NULL) {
+        hear_place(peer, hello);
     }
     return peer;
 }

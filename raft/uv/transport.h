@@ -11,8 +11,10 @@
  *
  * Who the peers are may change while it runs (transport_set_members). A node
  * that is not in our configuration is let in when it knows a newer one than we
- * do; it says in HELLO where it can be reached. Who is no member any more keeps
- * its connections for a while, so that it can be told.
+ * do. HELLO says where a node can be reached: a member that is not where the
+ * configuration has it, since it was moved and does not know that yet, is found
+ * there. Who is no member any more keeps its connections for a while, so that it
+ * can be told.
  *
  * Sending never blocks and may drop: each peer has a bounded queue; when it is
  * full the frame is dropped and counted (Raft sends again).
@@ -90,10 +92,11 @@ void transport_send(struct transport *transport, node_id to,
  * where it is one, with names and addresses. */
 void transport_set_members(struct transport *transport, raft_index config,
                            const struct raft_members *list);
-/* Listens at another place instead; who came in at the old one has to dial
- * again. 0, or a negative libuv error with a sentence, and all is as before. */
-int transport_listen(struct transport *transport, const char *host,
-                     const char *port, char why[256]);
+/* Listens at another place instead, which others reach as `address`; who came in
+ * at the old one has to dial again. 0, or a negative libuv error with a sentence,
+ * and all is as before. */
+int transport_listen(struct transport *transport, const char *address,
+                     const char *host, const char *port, char why[256]);
 
 /* Drops every frame that would go from this node to `to`. */
 void transport_cut(struct transport *transport, node_id to, bool cut);

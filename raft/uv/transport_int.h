@@ -52,8 +52,9 @@ struct peer {
     struct transport *transport;
     struct transport_peer *options; /* &place */
     struct transport_peer place;    /* who and where it is */
-    struct transport_peer old;      /* where it was; host "": never moved, or
-                                     * it was found at its new place */
+    struct transport_peer old;      /* where it was, or says that it is; host
+                                     * "": nowhere else, or it was found at its
+                                     * place */
     bool dialing_old;
     bool cut;
     bool member;             /* in the configuration in force */

@@ -200,10 +200,10 @@ void transport_set_members(struct transport *transport, raft_index config,
     }
 }
 
-int transport_listen(struct transport *transport, const char *host,
-                     const char *port, char why[256])
+int transport_listen(struct transport *transport, const char *address,
+                     const char *host, const char *port, char why[256])
 {
-    (void)transport, (void)host, (void)port, (void)why;
+    (void)transport, (void)address, (void)host, (void)port, (void)why;
     return 0;
 }
 

@@ -358,6 +358,20 @@ static void a_transport_may_be_closed_by_its_receiver(void **state)
     world_free(world);
 }
 
+/* It was moved and does not know it, and others have only the new address. */
+static void who_is_elsewhere_is_found_where_it_says(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2);
+    struct world_node *n2 = &world->nodes[2];
+    snprintf(world->nodes[1].options.peers[0].port, 16, "1");
+    snprintf(n2->options.address, sizeof(n2->options.address), "127.0.0.1:%u",
+             n2->port);
+    world_start_all(world);
+    world_wait(world, all_connected, 0);
+    world_free(world);
+}
+
 static void names_are_resolved(void **state)
 {
     (void)state;
@@ -414,6 +428,7 @@ int main(void)
         cmocka_unit_test(closing_in_the_middle_leaves_nothing),
         cmocka_unit_test(closing_before_anything_happened_leaves_nothing),
         cmocka_unit_test(a_transport_may_be_closed_by_its_receiver),
+        cmocka_unit_test(who_is_elsewhere_is_found_where_it_says),
         cmocka_unit_test(names_are_resolved),
         cmocka_unit_test(a_port_in_use_is_told_with_its_address),
         cmocka_unit_test(port_0_is_chosen_by_the_system),
