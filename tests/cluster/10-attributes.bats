@@ -370,3 +370,30 @@ END
     cmp "$BATS_TEST_TMPDIR/random" "$C/n1/d/reflink"
     wait_converged
 }
+
+# Else a few calls make a file of so many pieces that all nodes stand still for it.
+@test "one call copies no more pieces than all nodes do quickly" {
+    need_command python3
+    cluster_up 3
+    python3 - "$C/n2/d/pieces" <<'END'
+import os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+for i in range(256):
+    os.pwrite(file, b"x", 2 * i)
+size = 512
+calls = []
+while size < 32768:
+    done = 0
+    while done < size:
+        copied = os.copy_file_range(file, file, size - done, done, size + done)
+        assert copied > 0
+        calls.append(copied)
+        done += copied
+    size *= 2
+assert max(calls) <= 8192, calls
+assert os.pread(file, size + 10, 0) == b"x\0" * (size // 2)
+END
+    cmp "$C/n2/d/pieces" "$C/n1/d/pieces"
+    cmp "$C/n2/d/pieces" "$C/n3/d/pieces"
+    wait_converged
+}
