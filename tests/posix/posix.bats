@@ -62,3 +62,57 @@ suite() {
     suite "$C"/n{1,2,3}/d
     wait_converged
 }
+
+# Until the file "stop" is there.
+leadership_goes_round() {
+    local node
+    while [[ ! -e $BATS_TEST_TMPDIR/stop ]]; do
+        for node in "${NODES[@]}"; do
+            "$RAFTFS" transfer "$node" "$C/data/n1" || true
+            sleep 0.5
+        done
+    done
+}
+n3_leads_and_is_killed() {
+    while [[ ! -e $BATS_TEST_TMPDIR/stop ]]; do
+        "$RAFTFS" transfer n3 "$C/data/n1" || true
+        sleep 0.5
+        node_kill n3
+        sleep 1
+        node_start n3
+    done
+}
+disturbed_by() {
+    background "$1" >"$BATS_TEST_TMPDIR/disturbed" 2>&1
+    DISTURBER=$!
+}
+disturbed_no_more() {
+    touch "$BATS_TEST_TMPDIR/stop"
+    wait "$DISTURBER"
+    local changes
+    changes=$(grep -c 'n[123] leads' "$BATS_TEST_TMPDIR/disturbed")
+    tell "$changes changes of the leader"
+    ((changes >= 3))
+    wait_converged
+}
+
+@test "all cases pass while another node leads every half second" {
+    need_posix
+    cluster_up 3 allow_other,op_timeout=30
+    open_the_way
+    disturbed_by leadership_goes_round
+    suite "$C"/n{1,2,3}/d
+    disturbed_no_more
+}
+
+@test "cases pass on two nodes while the third one leads, is killed and comes back" {
+    need_posix
+    cluster_up 3 allow_other,op_timeout=30
+    open_the_way
+    disturbed_by n3_leads_and_is_killed
+    local group groups="open/ rename/ lock/ dir/ unlinked/"
+    for group in ${RAFTFS_TEST_POSIX:-$groups}; do
+        RAFTFS_TEST_POSIX=$group suite "$C"/n{1,2}/d
+    done
+    disturbed_no_more
+}

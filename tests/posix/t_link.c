@@ -98,15 +98,15 @@ CASE(descriptor_with_an_empty_path)
 {
     must(3, p_put("a", "abc"));
     int fd = p_open("a", O_RDONLY, 0);
+    const char *b = same("b"), *c = same("c"); /* on the mount of fd */
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    eq(0, neg(linkat(AT_FDCWD, path, AT_FDCWD, same("b"), AT_SYMLINK_FOLLOW)));
+    eq(0, neg(linkat(AT_FDCWD, path, AT_FDCWD, b, AT_SYMLINK_FOLLOW)));
     eq(2, links_of("b"));
     eq(0, p_unlink("a"));
     eq(0, p_unlink("b"));
     /* The last name has gone, and does not come back. */
-    eq(-ENOENT,
-       neg(linkat(AT_FDCWD, path, AT_FDCWD, same("c"), AT_SYMLINK_FOLLOW)));
+    eq(-ENOENT, neg(linkat(AT_FDCWD, path, AT_FDCWD, c, AT_SYMLINK_FOLLOW)));
     eq(false, exists("c"));
     close(fd);
 }
