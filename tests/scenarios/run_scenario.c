@@ -23,6 +23,14 @@ enum {
     LOOPS_MAX = 500
 };
 
+/* What `break_if` waits for; the command after it ends where that is true. */
+struct condition {
+    bool armed, met;
+    node_id id;
+    const char *what; /* of condition_names */
+    uint64_t value;
+};
+
 struct stage {
     struct corenet net;
     uint32_t count;
@@ -34,8 +42,15 @@ struct stage {
     size_t queue_count;
     char members[CORENET_NODES_MAX][LINE_MAX_BYTES]; /* as was said last */
     bool messages; /* trace them, too */
+    struct condition condition;
     FILE *trace;
 };
+
+static const char *const role_names[] = {"follower", "precandidate",
+                                         "candidate", "leader", "faulted"};
+static const char *const condition_names[] = {
+    "follower", "precandidate", "candidate", "leader", "faulted",
+    "follows",  "term",         "commit",    "last",   "lease"};
 
 /* -- trace -------------------------------------------------------------- */
 
@@ -187,6 +202,40 @@ static bool is_up(const struct stage *s, node_id id)
     return s->net.nodes[id - 1].up;
 }
 
+static bool is_met(struct stage *s, const struct condition *c)
+{
+    struct raft_status status;
+    if (!is_up(s, c->id)) {
+        return false;
+    }
+    raft_get_status(corenet_node(&s->net, c->id)->core, s->now[c->id - 1],
+                    &status);
+    if (strcmp(c->what, "follows") == 0) {
+        return status.role == RAFT_FOLLOWER && status.leader == c->value;
+    }
+    if (strcmp(c->what, "term") == 0) {
+        return status.term >= c->value;
+    }
+    if (strcmp(c->what, "commit") == 0) {
+        return status.commit >= c->value;
+    }
+    if (strcmp(c->what, "last") == 0) {
+        return status.last >= c->value;
+    }
+    if (strcmp(c->what, "lease") == 0) {
+        return status.lease_valid;
+    }
+    return strcmp(c->what, role_names[status.role]) == 0;
+}
+
+/* Asked after every event: does the command end here? */
+static bool breaks(struct stage *s)
+{
+    struct condition *c = &s->condition;
+    c->met = c->met || (c->armed && is_met(s, c));
+    return c->met;
+}
+
 static struct corenet_packet *take(struct stage *s, size_t at)
 {
     struct corenet_packet *packet = s->queue[at];
@@ -220,6 +269,9 @@ static bool deliver(struct stage *s, node_id from, node_id to)
         corenet_deliver(&s->net, packet, s->now[packet->message.to - 1]);
         corenet_packet_free(packet);
         any = true;
+        if (breaks(s)) {
+            break;
+        }
     }
     return any;
 }
@@ -249,7 +301,7 @@ static bool sync_node(struct stage *s, node_id id)
 static bool sync_all(struct stage *s)
 {
     bool any = false;
-    for (node_id id = 1; id <= s->count; id++) {
+    for (node_id id = 1; id <= s->count && !breaks(s); id++) {
         if (!s->disk_held[id - 1] && !s->paused[id - 1]) {
             any = sync_node(s, id) || any;
         }
@@ -262,8 +314,11 @@ static void settle(struct stage *s)
 {
     for (int i = 0; i < LOOPS_MAX; i++) {
         bool any = sync_all(s);
+        if (breaks(s)) {
+            return;
+        }
         any = deliver(s, 0, 0) || any;
-        if (!any) {
+        if (!any || breaks(s)) {
             return;
         }
     }
@@ -287,22 +342,22 @@ static void pass_time(struct stage *s, uint64_t us)
 /* Ordinary life: a millisecond at a time, everything arrives within it. */
 static void run_for(struct stage *s, uint64_t ms)
 {
-    for (uint64_t i = 0; i < ms; i++) {
+    for (uint64_t i = 0; i < ms && !breaks(s); i++) {
         pass_time(s, 1000);
-        for (node_id id = 1; id <= s->count; id++) {
+        for (node_id id = 1; id <= s->count && !breaks(s); id++) {
             if (is_up(s, id) && !s->paused[id - 1] &&
                 raft_deadline(s->net.nodes[id - 1].core) <= s->now[id - 1]) {
                 fire(s, id);
             }
         }
-        settle(s);
+        if (!breaks(s)) {
+            settle(s);
+        }
     }
 }
 
 static void show(struct stage *s)
 {
-    static const char *const roles[] = {"follower", "precandidate", "candidate",
-                                        "leader", "faulted"};
     for (node_id id = 1; id <= s->count; id++) {
         const struct corenet_node *node = corenet_node(&s->net, id);
         if (!node->up) {
@@ -313,7 +368,7 @@ static void show(struct stage *s)
         raft_get_status(node->core, s->now[id - 1], &status);
         fprintf(s->trace,
                 "> %" PRIu64 ": %s term=%" PRIu64 " commit=%" PRIu64 " log=",
-                id, roles[status.role], status.term, status.commit);
+                id, role_names[status.role], status.term, status.commit);
         for (raft_index i = status.first; i <= status.last; i++) {
             fprintf(s->trace, "%s%" PRIu64, i > status.first ? "," : "",
                     corenet_at(&node->memory, i)->term);
@@ -441,6 +496,36 @@ static void command_wipe(struct stage *s, node_id id)
     }
     corenet_wipe(&s->net, id, s->count == 2);
     s->members[id - 1][0] = '\0';
+}
+
+/* break_if N CONDITION [VALUE] */
+static bool command_break_if(struct stage *s, const struct words *w)
+{
+    struct condition c = {
+        .armed = true, .id = number(w, 1), .value = number(w, 3)};
+    for (size_t i = 0; i < sizeof(condition_names) / sizeof(char *); i++) {
+        if (w->count > 2 && strcmp(w->list[2], condition_names[i]) == 0) {
+            c.what = condition_names[i];
+        }
+    }
+    if (c.what == NULL || c.id == 0 || c.id > s->count) {
+        return false;
+    }
+    c.armed = !is_met(s, &c);
+    if (!c.armed) {
+        say(s, "%" PRIu64 ": BROKEN it is so already", c.id);
+    }
+    s->condition = c;
+    return true;
+}
+
+/* A command that went to its end has missed what it was to stop at. */
+static void end_break(struct stage *s)
+{
+    if (s->condition.armed && !breaks(s)) {
+        say(s, "%" PRIu64 ": BROKEN it did not come to that", s->condition.id);
+    }
+    s->condition = (struct condition){.armed = false};
 }
 
 /* add N ID [learner], promote N ID, remove N ID [force], priority N ID P. */
@@ -627,7 +712,17 @@ static int perform(struct stage *s, const char *text)
         }
         fprintf(s->trace, "%s\n", line);
         split(&words, line);
-        if (words.count > 0 && !world_command(s, &words)) {
+        if (words.count == 0) {
+            continue;
+        }
+        bool known = true;
+        if (strcmp(words.list[0], "break_if") == 0) {
+            known = command_break_if(s, &words);
+        } else {
+            known = world_command(s, &words);
+            end_break(s);
+        }
+        if (!known) {
             fprintf(stderr, "unknown command: %s\n", line);
             return -1;
         }
