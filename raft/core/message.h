@@ -1,7 +1,7 @@
 /* message.h -- what nodes say to each other: the consensus part.
  *
- * One struct for all kinds; which fields a kind uses stands beside them. The
- * bytes are made by raft/wire. Records of an APPEND are not in here: the core
+ * One struct for all types; which fields a type has stands beside them, and in
+ * raft_message_fields. The bytes are made by raft/wire. Records of an APPEND are not in here: the core
  * names them by `first` and `count`, the hull attaches them.
  */
 #ifndef RAFT_CORE_MESSAGE_H
@@ -85,5 +85,21 @@ struct raft_message {
     uint64_t read_id;     /* READ, READ_REPLY: chosen by the asker */
     raft_index read_index;/* READ_REPLY */
 };
+
+/* In the order of the bytes on the wire; the last one has no name. */
+struct raft_message_field {
+    const char *name;
+    size_t at;      /* in struct raft_message */
+    size_t size;    /* 1 is a bool; 4 or 8 */
+    uint32_t types; /* a bit for each type that has it, 1 << type */
+};
+extern const struct raft_message_field raft_message_fields[];
+
+bool raft_message_has(const struct raft_message_field *field,
+                      enum raft_message_type type);
+uint64_t raft_message_get(const struct raft_message *message,
+                          const struct raft_message_field *field);
+void raft_message_set(struct raft_message *message,
+                      const struct raft_message_field *field, uint64_t value);
 
 #endif

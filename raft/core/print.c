@@ -45,6 +45,23 @@ void raft_print(const struct raft *r, FILE *out)
     }
 }
 
+static const char *type_name(enum raft_message_type type)
+{
+    static const char *const names[RAFT_MESSAGE_TYPES_END] = {
+        [RAFT_PREVOTE] = "PREVOTE",
+        [RAFT_PREVOTE_REPLY] = "PREVOTE_REPLY",
+        [RAFT_VOTE] = "VOTE",
+        [RAFT_VOTE_REPLY] = "VOTE_REPLY",
+        [RAFT_APPEND] = "APPEND",
+        [RAFT_APPEND_REPLY] = "APPEND_REPLY",
+        [RAFT_READ] = "READ",
+        [RAFT_READ_REPLY] = "READ_REPLY",
+        [RAFT_TIMEOUT_NOW] = "TIMEOUT_NOW",
+    };
+    bool known = type > 0 && type < RAFT_MESSAGE_TYPES_END;
+    return known ? names[type] : "?";
+}
+
 static const char *answer(const struct raft_message *m)
 {
     return m->granted ? "yes" : "no";
@@ -53,8 +70,8 @@ static const char *answer(const struct raft_message *m)
 static void print_append(const struct raft_message *m, FILE *out)
 {
     fprintf(out,
-            "APPEND prev=%" PRIu64 "@%" PRIu64 " count=%" PRIu32
-            " commit=%" PRIu64 "%s",
+            " prev=%" PRIu64 "@%" PRIu64 " count=%" PRIu32 " commit=%" PRIu64
+            "%s",
             m->prev_index, m->prev_term, m->count, m->commit,
             m->quorum_ok ? "" : " no-quorum");
 }
@@ -62,31 +79,23 @@ static void print_append(const struct raft_message *m, FILE *out)
 static void print_append_reply(const struct raft_message *m, FILE *out)
 {
     if (m->granted) {
-        fprintf(out, "APPEND_REPLY yes match=%" PRIu64, m->match);
+        fprintf(out, " yes match=%" PRIu64, m->match);
     } else {
-        fprintf(out, "APPEND_REPLY no hint=%" PRIu64 "@%" PRIu64, m->hint,
-                m->hint_term);
+        fprintf(out, " no hint=%" PRIu64 "@%" PRIu64, m->hint, m->hint_term);
     }
 }
 
-void raft_message_print(const struct raft_message *m, FILE *out)
+static void print_short(const struct raft_message *m, FILE *out)
 {
-    fprintf(out, "%" PRIx64 "->%" PRIx64 " term=%" PRIu64 " ", m->from, m->to,
-            m->term);
     switch (m->type) {
     case RAFT_PREVOTE:
-        fprintf(out, "PREVOTE last=%" PRIu64 "@%" PRIu64, m->prev_index,
-                m->prev_term);
-        break;
-    case RAFT_PREVOTE_REPLY:
-        fprintf(out, "PREVOTE_REPLY %s", answer(m));
-        break;
     case RAFT_VOTE:
-        fprintf(out, "VOTE last=%" PRIu64 "@%" PRIu64 "%s", m->prev_index,
+        fprintf(out, " last=%" PRIu64 "@%" PRIu64 "%s", m->prev_index,
                 m->prev_term, m->transfer ? " transfer" : "");
         break;
+    case RAFT_PREVOTE_REPLY:
     case RAFT_VOTE_REPLY:
-        fprintf(out, "VOTE_REPLY %s", answer(m));
+        fprintf(out, " %s", answer(m));
         break;
     case RAFT_APPEND:
         print_append(m, out);
@@ -94,17 +103,36 @@ void raft_message_print(const struct raft_message *m, FILE *out)
     case RAFT_APPEND_REPLY:
         print_append_reply(m, out);
         break;
-    case RAFT_READ:
-        fputs("READ", out);
-        break;
     case RAFT_READ_REPLY:
-        fprintf(out, "READ_REPLY %s index=%" PRIu64, answer(m), m->read_index);
+        fprintf(out, " %s index=%" PRIu64, answer(m), m->read_index);
         break;
+    case RAFT_READ:
     case RAFT_TIMEOUT_NOW:
-        fputs("TIMEOUT_NOW", out);
-        break;
     case RAFT_MESSAGE_TYPES_END:
-        fputs("?", out);
         break;
+    }
+}
+
+/* All but the three that stand before the name of the type. */
+static void print_long(const struct raft_message *m, FILE *out)
+{
+    const struct raft_message_field *field = raft_message_fields + 3;
+    for (; field->name != NULL; field++) {
+        if (raft_message_has(field, m->type)) {
+            fprintf(out, " %s=%" PRIu64, field->name,
+                    raft_message_get(m, field));
+        }
+    }
+}
+
+void raft_message_print(const struct raft_message *m, enum raft_form form,
+                        FILE *out)
+{
+    fprintf(out, "%" PRIx64 "->%" PRIx64 " term=%" PRIu64 " %s", m->from, m->to,
+            m->term, type_name(m->type));
+    if (form == RAFT_LONG) {
+        print_long(m, out);
+    } else {
+        print_short(m, out);
     }
 }

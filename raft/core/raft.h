@@ -284,6 +284,9 @@ raft_index raft_keeping(const struct raft *raft, uint64_t bytes_max);
 void raft_check(const struct raft *raft);
 /* One readable line (no newline); the order of columns is fixed. */
 void raft_print(const struct raft *raft, FILE *out);
-void raft_message_print(const struct raft_message *message, FILE *out);
+/* SHORT says what one follows a story by, LONG every field of its type. */
+enum raft_form { RAFT_SHORT, RAFT_LONG };
+void raft_message_print(const struct raft_message *message, enum raft_form form,
+                        FILE *out);
 
 #endif

@@ -9,129 +9,59 @@
 
 enum { IS_BOOL = 1, IS_U32 = 4, IS_U64 = 8 }; /* also the size in bytes */
 
-enum {
-    PREVOTE = 1 << RAFT_PREVOTE,
-    PREVOTE_REPLY = 1 << RAFT_PREVOTE_REPLY,
-    VOTE = 1 << RAFT_VOTE,
-    VOTE_REPLY = 1 << RAFT_VOTE_REPLY,
-    APPEND = 1 << RAFT_APPEND,
-    APPEND_REPLY = 1 << RAFT_APPEND_REPLY,
-    READ = 1 << RAFT_READ,
-    READ_REPLY = 1 << RAFT_READ_REPLY,
-    TIMEOUT_NOW = 1 << RAFT_TIMEOUT_NOW,
-    ALL = PREVOTE | PREVOTE_REPLY | VOTE | VOTE_REPLY | APPEND | APPEND_REPLY |
-          READ | READ_REPLY | TIMEOUT_NOW,
-};
-
-/* Which types carry a field. The order here is the order of the bytes: encoding
- * and decoding walk the same table, so they cannot differ. */
-#define FIELD(name, kind, types)                                               \
-    {                                                                          \
-        offsetof(struct raft_message, name), kind, types                       \
-    }
-static const struct field {
-    size_t at;
-    int kind;
-    uint32_t types;
-} fields[] = {
-    FIELD(from, IS_U64, ALL),
-    FIELD(to, IS_U64, ALL),
-    FIELD(term, IS_U64, ALL),
-    FIELD(boot, IS_U64, ALL),
-    FIELD(prev_index, IS_U64, PREVOTE | VOTE | APPEND),
-    FIELD(prev_term, IS_U64, PREVOTE | VOTE | APPEND),
-    FIELD(transfer, IS_BOOL, PREVOTE | VOTE),
-    FIELD(commit, IS_U64, APPEND),
-    FIELD(first, IS_U64, APPEND),
-    FIELD(count, IS_U32, APPEND),
-    FIELD(quorum_ok, IS_BOOL, APPEND),
-    FIELD(behind, IS_BOOL, APPEND),
-    FIELD(trim, IS_U64, APPEND),
-    FIELD(sent, IS_U64, APPEND | APPEND_REPLY),
-    FIELD(lease_boot, IS_U64, APPEND),
-    FIELD(lease_asked, IS_U64, APPEND),
-    FIELD(lease_us, IS_U64, APPEND),
-    FIELD(revoke, IS_BOOL, APPEND),
-    FIELD(granted, IS_BOOL,
-          PREVOTE_REPLY | VOTE_REPLY | APPEND_REPLY | READ_REPLY),
-    FIELD(quiet, IS_U64, VOTE_REPLY),
-    FIELD(newcomer, IS_BOOL, APPEND_REPLY),
-    FIELD(match, IS_U64, APPEND_REPLY),
-    FIELD(seen, IS_U64, APPEND_REPLY),
-    FIELD(asked, IS_U64, APPEND_REPLY),
-    FIELD(dropped, IS_U64, APPEND_REPLY),
-    FIELD(hint, IS_U64, APPEND_REPLY),
-    FIELD(hint_term, IS_U64, APPEND_REPLY),
-    FIELD(applied, IS_U64, APPEND_REPLY),
-    FIELD(read_id, IS_U64, READ | READ_REPLY),
-    FIELD(read_index, IS_U64, READ_REPLY),
-};
-#undef FIELD
-
-enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
-
-static bool carries(const struct field *field, enum raft_message_type type)
-{
-    return (field->types & (1u << type)) != 0;
-}
-
 static size_t message_size(enum raft_message_type type)
 {
     size_t size = 2; /* the type */
-    for (size_t i = 0; i < FIELDS; i++) {
-        size += carries(&fields[i], type) ? (size_t)fields[i].kind : 0;
+    const struct raft_message_field *field = raft_message_fields;
+    for (; field->name != NULL; field++) {
+        size += raft_message_has(field, type) ? field->size : 0;
     }
     return size;
 }
 
-static void write_field(struct writer *w, const struct field *field,
-                        const struct raft_message *message)
+/* Encoding and decoding walk the same table, so they cannot differ. */
+static void write_fields(struct writer *w, const struct raft_message *message)
 {
-    const char *at = (const char *)message + field->at;
-    uint64_t value;
-    uint32_t small;
-    bool flag;
-    switch (field->kind) {
-    case IS_BOOL:
-        memcpy(&flag, at, sizeof(flag));
-        write_u8(w, flag ? 1 : 0);
-        break;
-    case IS_U32:
-        memcpy(&small, at, sizeof(small));
-        write_u32(w, small);
-        break;
-    default:
-        memcpy(&value, at, sizeof(value));
-        write_u64(w, value);
-        break;
+    const struct raft_message_field *field = raft_message_fields;
+    for (; field->name != NULL; field++) {
+        if (!raft_message_has(field, message->type)) {
+            continue;
+        }
+        uint64_t value = raft_message_get(message, field);
+        switch (field->size) {
+        case IS_BOOL:
+            write_u8(w, (uint8_t)value);
+            break;
+        case IS_U32:
+            write_u32(w, (uint32_t)value);
+            break;
+        default:
+            write_u64(w, value);
+            break;
+        }
     }
 }
 
-static void read_field(struct reader *r, const struct field *field,
-                       struct raft_message *message)
+static uint64_t read_bool(struct reader *r)
 {
-    char *at = (char *)message + field->at;
-    uint64_t value;
-    uint32_t small;
-    uint8_t byte;
-    bool flag;
-    switch (field->kind) {
-    case IS_BOOL:
-        byte = read_u8(r);
-        if (byte > 1) {
-            reader_fail(r);
+    uint8_t byte = read_u8(r);
+    if (byte > 1) {
+        reader_fail(r);
+    }
+    return byte;
+}
+
+static void read_fields(struct reader *r, struct raft_message *message)
+{
+    const struct raft_message_field *field = raft_message_fields;
+    for (; field->name != NULL; field++) {
+        if (!raft_message_has(field, message->type)) {
+            continue;
         }
-        flag = byte == 1;
-        memcpy(at, &flag, sizeof(flag));
-        break;
-    case IS_U32:
-        small = read_u32(r);
-        memcpy(at, &small, sizeof(small));
-        break;
-    default:
-        value = read_u64(r);
-        memcpy(at, &value, sizeof(value));
-        break;
+        uint64_t value = field->size == IS_BOOL  ? read_bool(r)
+                         : field->size == IS_U32 ? read_u32(r)
+                                                 : read_u64(r);
+        raft_message_set(message, field, value);
     }
 }
 
@@ -148,11 +78,7 @@ struct frame frame_encode_raft(const struct raft_message *message,
     struct frame frame = frame_new(size);
     struct writer w = writer_init(frame.data + FRAME_HEADER_SIZE, size);
     write_u16(&w, (uint16_t)message->type);
-    for (size_t i = 0; i < FIELDS; i++) {
-        if (carries(&fields[i], message->type)) {
-            write_field(&w, &fields[i], message);
-        }
-    }
+    write_fields(&w, message);
     for (uint32_t i = 0; i < count; i++) {
         record_encode(records[i], true, w.at);
         w.at += record_size(records[i], true);
@@ -219,11 +145,7 @@ int frame_decode_raft(struct bytes body, struct raft_message *message,
         return -1;
     }
     *message = (struct raft_message){.type = (enum raft_message_type)type};
-    for (size_t i = 0; i < FIELDS; i++) {
-        if (carries(&fields[i], message->type)) {
-            read_field(&r, &fields[i], message);
-        }
-    }
+    read_fields(&r, message);
     if (!reader_ok(&r)) {
         return -1;
     }

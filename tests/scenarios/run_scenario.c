@@ -41,7 +41,8 @@ struct stage {
     struct corenet_packet *queue[QUEUE_MAX];        /* owned */
     size_t queue_count;
     char members[CORENET_NODES_MAX][LINE_MAX_BYTES]; /* as was said last */
-    bool messages; /* trace them, too */
+    bool messages;       /* trace them, too */
+    enum raft_form form; /* of messages */
     struct condition condition;
     FILE *trace;
 };
@@ -183,7 +184,7 @@ static void on_send(void *context, struct corenet_packet *packet)
     bool lost = s->cut[m->from - 1][m->to - 1];
     if (s->messages) {
         fputs("> ", s->trace);
-        raft_message_print(m, s->trace);
+        raft_message_print(m, s->form, s->trace);
         fputs(lost ? " (lost)\n" : "\n", s->trace);
     }
     if (lost) {
@@ -667,7 +668,8 @@ static bool world_command(struct stage *s, const struct words *w)
     } else if (strcmp(verb, "show") == 0) {
         show(s);
     } else if (strcmp(verb, "messages") == 0) {
-        s->messages = strcmp(w->list[1], "on") == 0;
+        s->messages = strcmp(w->list[1], "off") != 0;
+        s->form = strcmp(w->list[1], "long") == 0 ? RAFT_LONG : RAFT_SHORT;
     } else {
         return node_command(s, w);
     }

@@ -187,7 +187,7 @@ void on_send(void *context, struct corenet_packet *packet)
     const struct raft_message *m = &packet->message;
     if (w->trace) {
         printf("%10" PRIu64 "   send ", w->now);
-        raft_message_print(m, stdout);
+        raft_message_print(m, RAFT_LONG, stdout);
         putchar('\n');
     }
     if (w->cut[m->from - 1][m->to - 1] ||

@@ -230,7 +230,7 @@ void watch_sends(struct sim_node *sim, struct bytes frame)
     if (world.puml != NULL) {
         fprintf(world.puml, "n%u -> n%u : %llu ", sim->at + 1,
                 (uint32_t)(header.to % 97), (unsigned long long)world.now);
-        raft_message_print(&message, world.puml);
+        raft_message_print(&message, RAFT_SHORT, world.puml);
         fputc('\n', world.puml);
     }
     if (sim->node == NULL || sim->node->hull == NULL) {
