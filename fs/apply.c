@@ -89,6 +89,7 @@ static int run_op(struct call *call)
     case OP_SETXATTR:
         return apply_setxattr(call);
     case OP_REMOVEXATTR:
+    case OP_REMOVE_ACL:
         return apply_removexattr(call);
     case OP_FALLOCATE:
         return apply_fallocate(call);

@@ -149,7 +149,7 @@ int apply_lock_release(struct call *call);
 int apply_lock_break(struct call *call);
 int apply_reap(struct call *call);
 int apply_setxattr(struct call *call);
-int apply_removexattr(struct call *call);
+int apply_removexattr(struct call *call); /* and OP_REMOVE_ACL */
 int apply_setting(struct call *call);
 int apply_fallocate(struct call *call);
 int apply_copy_range(struct call *call);

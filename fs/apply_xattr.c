@@ -133,6 +133,21 @@ int apply_setxattr(struct call *call)
     return apply_inode_put(call, &inode);
 }
 
+/* Logs may have ACLs in an OP_REMOVEXATTR, from when nobody was asked. */
+static int removal_check(const struct call *call, const struct inode *inode)
+{
+    const struct command *command = call->command;
+    if (command->op != OP_REMOVE_ACL) {
+        return 0;
+    }
+    if ((command->flags & ~(uint32_t)COMMAND_ANYWAY) != 0 ||
+        !apply_acl_is_name(command->name)) {
+        return EINVAL;
+    }
+    return apply_owner_check(call, inode,
+                             (command->flags & COMMAND_ANYWAY) != 0);
+}
+
 int apply_removexattr(struct call *call)
 {
     const struct command *command = call->command;
@@ -140,6 +155,9 @@ int apply_removexattr(struct call *call)
     int rc = apply_inode_get(call, command->ino, &inode);
     if (rc == 0) {
         rc = name_check(&inode, command->name);
+    }
+    if (rc == 0) {
+        rc = removal_check(call, &inode);
     }
     if (rc != 0) {
         return rc;

@@ -67,6 +67,7 @@ static const struct shape {
     [OP_COPY_RANGE] = {"copy-range",
                        {INO, OFFSET, SOURCE, SOURCE_OFFSET, SIZE}},
     [OP_TMPFILE] = {"tmpfile", {PARENT, MODE, UMASK}},
+    [OP_REMOVE_ACL] = {"remove-acl", {INO, XATTR_NAME, FLAGS}},
 };
 
 static bool op_is_known(uint16_t op)

@@ -26,7 +26,7 @@ enum {
     /* Above Linux's flags of setxattr(2): the caller is not of the file's group,
      * so that a new access ACL takes the set-gid bit away. */
     COMMAND_KILL_SGID = 4,
-    COMMAND_ANYWAY = 8, /* the caller may set an ACL, whoever the owner is */
+    COMMAND_ANYWAY = 8, /* the caller may change ACLs, whoever the owner is */
 };
 
 /* Values are on disk: never reuse one. Each op's fields are in brackets. */
@@ -61,11 +61,12 @@ enum command_op {
     OP_SETXATTR = 40,    /* [ino, xattr name, flags] and payload, the value: flags
                           * XATTR_CREATE, XATTR_REPLACE, COMMAND_KILL_SGID,
                           * COMMAND_ANYWAY */
-    OP_REMOVEXATTR,      /* [ino, xattr name] */
+    OP_REMOVEXATTR,      /* any but an ACL [ino, xattr name] */
     OP_FALLOCATE,        /* [ino, offset, size, flags]: the mode of fallocate(2) */
     OP_COPY_RANGE,       /* [ino, offset, source, source_offset, size] */
     OP_TMPFILE,          /* regular file without a name, O_TMPFILE; OP_LINK may
                           * give it one [parent, mode, umask] */
+    OP_REMOVE_ACL,       /* [ino, xattr name, flags]: COMMAND_ANYWAY */
     OP_END
 };
 

@@ -243,6 +243,7 @@ void command_print(const struct command *c, uint64_t payload_size, char *out,
         put(&line, " %" PRIu64 " bytes", payload_size);
         break;
     case OP_REMOVEXATTR:
+    case OP_REMOVE_ACL:
         put_xattr(&line, c);
         break;
     case OP_FALLOCATE:

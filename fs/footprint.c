@@ -68,6 +68,7 @@ static void of_command(struct tree *tree, const struct command *command,
     case OP_WRITE:
     case OP_SETXATTR:
     case OP_REMOVEXATTR:
+    case OP_REMOVE_ACL:
     case OP_FALLOCATE:
         add(out, command->ino);
         return;

@@ -54,12 +54,17 @@ static bool begins_with(const char *name, const char *prefix)
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
+static bool is_acl(const char *name)
+{
+    return strcmp(name, ACL_ACCESS_NAME) == 0 ||
+           strcmp(name, ACL_DEFAULT_NAME) == 0;
+}
+
 /* As apply does for those that change something. */
 static int name_check(const char *name)
 {
     static const char *const prefixes[] = {"user.", "trusted.", "security."};
-    if (strcmp(name, ACL_ACCESS_NAME) == 0 ||
-        strcmp(name, ACL_DEFAULT_NAME) == 0) {
+    if (is_acl(name)) {
         return 0;
     }
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
@@ -222,6 +227,9 @@ void op_setxattr(fuse_req_t fuse, fuse_ino_t ino, const char *name,
 void op_removexattr(fuse_req_t fuse, fuse_ino_t ino, const char *name)
 {
     struct command command = {
-        .op = OP_REMOVEXATTR, .ino = ino, .name = ops_name(name)};
+        .op = is_acl(name) ? OP_REMOVE_ACL : OP_REMOVEXATTR,
+        .ino = ino,
+        .name = ops_name(name),
+    };
     submit(fuse, &command, (struct bytes){0});
 }

@@ -241,7 +241,8 @@ static void grant_anyway(struct node *node, fuse_req_t fuse,
 {
     struct inode inode;
     uint32_t uid = command->caller.uid;
-    bool asks = command->op == OP_SETATTR || command->op == OP_SETXATTR;
+    bool asks = command->op == OP_SETATTR || command->op == OP_SETXATTR ||
+                command->op == OP_REMOVE_ACL;
     if (!asks || uid == 0 ||
         tree_inode_get(node->tree, command->ino, &inode) < 0 ||
         (uid == inode.uid && !node->options.has_uid)) {

@@ -43,6 +43,7 @@ static const uint16_t ops[] = {
     OP_UNLINK,   OP_RMDIR,       OP_RENAME,    OP_SETATTR, OP_WRITE,
     OP_SETXATTR, OP_REMOVEXATTR, OP_FALLOCATE, OP_COPY_RANGE,
     OP_LOCK,     OP_LOCK_CANCEL, OP_LOCK_RELEASE, OP_LOCK_BREAK, OP_SETTING,
+    OP_REMOVE_ACL,
 };
 
 static struct bytes random_attribute(void)
@@ -84,7 +85,8 @@ static struct command random_command(struct life *life)
         .caller.uid = (uint32_t)random_below(2),
     };
     c.op = ops[random_below(sizeof ops / sizeof *ops)];
-    bool has_attribute = c.op == OP_SETXATTR || c.op == OP_REMOVEXATTR;
+    bool has_attribute = c.op == OP_SETXATTR || c.op == OP_REMOVEXATTR ||
+                         c.op == OP_REMOVE_ACL;
     c.name = has_attribute ? random_attribute() : random_name();
     c.new_name = random_name();
     c.target = c.op == OP_SETTING && random_below(4) == 0 ? world_text("null")
@@ -93,6 +95,7 @@ static struct command random_command(struct life *life)
               : c.op == OP_WRITE ? (random_below(2) == 0 ? O_APPEND : 0)
               : c.op == OP_SETXATTR || c.op == OP_FALLOCATE
                   ? (uint32_t)random_below(5)
+              : c.op == OP_REMOVE_ACL ? (random_below(2) == 0 ? COMMAND_ANYWAY : 0)
                                  : (random_below(3) == 0 ? O_TRUNC : 0);
     c.set = (uint32_t)random_below(512);
     c.size = random_below(3) * 2500;

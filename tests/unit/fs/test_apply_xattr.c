@@ -35,6 +35,15 @@ static int remove_(struct world *world, uint64_t ino, const char *name)
                                              .name = world_text(name)});
 }
 
+static int remove_acl(struct world *world, uint64_t ino, const char *name,
+                      uint32_t flags)
+{
+    return world_run(world, (struct command){.op = OP_REMOVE_ACL,
+                                             .ino = ino,
+                                             .name = world_text(name),
+                                             .flags = flags});
+}
+
 static bool get(struct world *world, uint64_t ino, const char *name,
                 struct view *out)
 {
@@ -261,9 +270,9 @@ static void an_access_acl_sets_the_mode(void **state)
     assert_int_equal(mode_of(world, ino), 0670);
     assert_true(has(world, ino, ACL_ACCESS_NAME));
     /* Removed: the mode stays, as on other filesystems. */
-    assert_int_equal(remove_(world, ino, ACL_ACCESS_NAME), 0);
+    assert_int_equal(remove_acl(world, ino, ACL_ACCESS_NAME, 0), 0);
     assert_int_equal(mode_of(world, ino), 0670);
-    assert_int_equal(remove_(world, ino, ACL_ACCESS_NAME), 0);
+    assert_int_equal(remove_acl(world, ino, ACL_ACCESS_NAME, 0), 0);
 }
 
 static void one_that_is_a_mode_leaves_no_row(void **state)
@@ -402,6 +411,35 @@ static void whom_an_acl_names_cannot_be_told_from_the_mode(void **state)
     assert_int_equal(world_create(world, TREE_ROOT, "f", 0644, 0), 0);
 }
 
+/* The kernel of another node may still take him for the owner. */
+static void who_owned_a_file_removes_its_acls_no_more(void **state)
+{
+    struct world *world = *state;
+    static const char *const names[] = {ACL_ACCESS_NAME, ACL_DEFAULT_NAME};
+    uint8_t bytes[ACL_SIZE_MAX];
+    uint64_t dir = world_dir(world, TREE_ROOT, "d");
+    size_t size = acl_bytes(bytes, 7, 7, 5, 7, 5);
+    struct command chown = {
+        .op = OP_SETATTR, .ino = dir, .set = SET_UID, .new_uid = 2000};
+    assert_int_equal(world_run(world, chown), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        world->caller.uid = 2000;
+        assert_int_equal(set_bytes(world, dir, names[i], bytes, size, 0), 0);
+        world->caller.uid = 1000;
+        struct inode before = world_inode(world, dir);
+        assert_int_equal(remove_acl(world, dir, names[i], 0), EPERM);
+        assert_true(has(world, dir, names[i]));
+        assert_int_equal(world_inode(world, dir).ctime, before.ctime);
+        assert_int_equal(remove_acl(world, dir, names[i], COMMAND_ANYWAY), 0);
+        assert_false(has(world, dir, names[i]));
+        assert_int_equal(remove_acl(world, dir, names[i], 0), EPERM);
+    }
+    world->caller.uid = 0;
+    assert_int_equal(remove_acl(world, dir, names[0], 0), 0);
+    assert_int_equal(remove_acl(world, dir, names[0], 1), EINVAL);
+    assert_int_equal(remove_acl(world, dir, "user.a", 0), EINVAL);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -422,6 +460,7 @@ int main(void)
         TEST(a_default_acl_is_inherited),
         TEST(a_default_acl_that_is_a_mode_leaves_no_access_acl),
         TEST(acls_that_are_none_are_refused),
+        TEST(who_owned_a_file_removes_its_acls_no_more),
         TEST(whom_an_acl_names_cannot_be_told_from_the_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

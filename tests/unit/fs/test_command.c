@@ -85,6 +85,9 @@ static const struct sample {
     {{CALLER, .op = OP_TMPFILE, .parent = 3, .mode = S_IFREG | 0666,
       .umask = 022},
      "tmpfile in 3 mode 0644"},
+    {{CALLER, .op = OP_REMOVE_ACL, .ino = 3,
+      .name = TEXT("system.posix_acl_access"), .flags = COMMAND_ANYWAY},
+     "remove-acl 3 system.posix_acl_access"},
 };
 
 enum { SAMPLES = sizeof(samples) / sizeof(samples[0]) };
