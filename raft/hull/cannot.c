@@ -39,6 +39,11 @@ void cannot_forget(struct cannot *cannot, node_id id)
     }
 }
 
+void cannot_forget_all(struct cannot *cannot)
+{
+    memset(cannot->peers, 0, sizeof(cannot->peers));
+}
+
 const struct cannot_sync *cannot_find(const struct cannot *cannot, node_id id)
 {
     for (size_t i = 0; i < RAFT_NODES_MAX; i++) {
@@ -90,5 +95,5 @@ void cannot_receive(struct hull *hull, node_id from, struct bytes body)
 const struct cannot_sync *hull_cannot_sync(const struct hull *hull,
                                            node_id peer)
 {
-    return cannot_find(&hull->cannot, peer);
+    return hull->role == RAFT_LEADER ? cannot_find(&hull->cannot, peer) : NULL;
 }

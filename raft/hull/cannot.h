@@ -5,7 +5,8 @@
  * the leader may be a new one. Whoever is told remembers it, so that status can
  * show it, and tells its pilot; the node counts for nothing, since it
  * acknowledges nothing, and who belongs to the cluster is not changed. It is
- * forgotten when the node answers an APPEND again.
+ * forgotten when the node answers an APPEND again, and when the lead comes or
+ * goes: only a leader hears of the end, and is told anew.
  *
  * Thread: loop.
  */
@@ -31,6 +32,7 @@ struct cannot {
 bool cannot_hear(struct cannot *cannot, node_id id,
                  const struct cannot_sync *what);
 void cannot_forget(struct cannot *cannot, node_id id);
+void cannot_forget_all(struct cannot *cannot);
 /* NULL: the node has said nothing. */
 const struct cannot_sync *cannot_find(const struct cannot *cannot, node_id id);
 

@@ -141,7 +141,8 @@ struct hull_status {
 };
 void hull_get_status(const struct hull *hull, raft_time now,
                      struct hull_status *out);
-/* Why a peer has said that it is out of service; NULL: it has not. */
+/* Why a peer has said that it is out of service; NULL: it has not, or we do not
+ * lead. */
 const struct cannot_sync *hull_cannot_sync(const struct hull *hull,
                                            node_id peer);
 bool hull_is_leader(const struct hull *hull);

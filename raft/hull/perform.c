@@ -230,6 +230,9 @@ static void perform_role(struct hull *hull, const struct raft_effect *effect)
     if (effect->role != hull->role || effect->term != hull->term) {
         news_clear(&hull->news);
     }
+    if ((effect->role == RAFT_LEADER) != (hull->role == RAFT_LEADER)) {
+        cannot_forget_all(&hull->cannot);
+    }
     hull->role = effect->role;
     hull->term = effect->term;
     hull->leader = effect->leader;

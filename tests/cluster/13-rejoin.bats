@@ -23,6 +23,10 @@ is_newcomer() { [[ $(field "$1" newcomer) == true ]]; }
 counts_again() { ! is_newcomer "$1" && [[ $(field "$1" role) == follower ]]; }
 has_event() { timeout 10 "$RAFTFS" events "$C/data/$1" --json |
     jq -e --arg code "$2" -s 'any(.[]; .code == $code)' >/dev/null; }
+knows_that_cannot_sync() { # NODE PEER
+    node_status "$1" | jq -e --arg peer "$2" \
+        '.peers[] | select(.name == $peer) | .cannot_sync != null' >/dev/null
+}
 same_trees() {
     local node
     for node in "${NODES[@]}"; do
@@ -109,6 +113,7 @@ same_trees() {
     echo more >>"$C/$(others "$victim" | head -n 1)/d/file"
     is_faulted() { [[ $(field "$1" role) == faulted ]]; }
     wait_until 10 is_faulted "$victim"
+    wait_until 10 knows_that_cannot_sync "$(leader_name)" "$victim"
     run "$RAFTFS" resync "$C/data/$victim"
     [[ $status -eq 1 && $output == *"running"* ]]
     lab stop "$victim"
@@ -120,6 +125,7 @@ same_trees() {
     wait_until 30 serves "$victim"
     wait_until 20 counts_again "$victim"
     wait_converged
+    ! knows_that_cannot_sync "$(leader_name)" "$victim"
     same_trees
     run "$RAFTFS" resync
     [[ $status -eq 100 ]]

@@ -59,9 +59,13 @@ cut_off_leader_with_changes() {
     # Evidence: what could not be undone is in its log.
     node_kill "$OLD"
     timeout 10 "$RAFTFS" log "$C/data/$OLD" | grep -q "create.*lost"
+    # Whoever knew of it and leads no more forgets it, mended or not.
+    "$RAFTFS" transfer "$THIRD" "$C/data/$LEADER"
+    wait_until 10 knows_that_cannot_sync "$LEADER" "$OLD" ""
     node_start "$OLD"
     wait_until 30 serves "$OLD"
     wait_converged
+    knows_that_cannot_sync "$THIRD" "$OLD" ""
 }
 
 @test "a failed sync or apply or log write stops one node, the others go on" {

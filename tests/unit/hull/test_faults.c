@@ -461,6 +461,23 @@ static void a_peer_that_cannot_follow(void **state)
     bench_close(&b);
 }
 
+/* Whoever leads next hears when the peer is mended, and this node does not. */
+static void who_leads_no_more_knows_nothing_of_faults(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct cannot_sync what = {.index = 3, .code = "undo-failed"};
+    bench_open(&b, 3);
+    elect(&b, 1);
+    deliver(&b, frame_encode_cannot_sync(OTHER, SELF, &what));
+    assert_non_null(hull_cannot_sync(b.hull, OTHER));
+    heartbeat(&b, THIRD, 2);
+    assert_null(hull_cannot_sync(b.hull, OTHER));
+    deliver(&b, frame_encode_cannot_sync(OTHER, SELF, &what)); /* a late one */
+    assert_null(hull_cannot_sync(b.hull, OTHER));
+    bench_close(&b);
+}
+
 /* It hears its leader, and acknowledges nothing that it has not. */
 static void a_full_node_takes_no_records(void **state)
 {
@@ -581,6 +598,7 @@ int main(void)
         cmocka_unit_test(a_full_node_takes_no_records),
         cmocka_unit_test(every_leader_is_told),
         cmocka_unit_test(a_peer_that_cannot_follow),
+        cmocka_unit_test(who_leads_no_more_knows_nothing_of_faults),
         cmocka_unit_test(the_program_may_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
