@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +176,17 @@ static int open_standard_files(void)
     return fd < 0 ? -1 : close(fd);
 }
 
+/* A soft limit of 1024 is for programs that use select(2). Segments, connections
+ * and open databases have no other bound than the hard one. */
+static void raise_open_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 int daemon_run(const struct daemon_options *given)
 {
     struct daemon_options options = *given;
@@ -200,6 +212,7 @@ int daemon_run(const struct daemon_options *given)
     options.datadir = datadir;
     options.mountpoint = mountpoint;
     log_set_level(options.log_level);
+    raise_open_files();
     signal(SIGPIPE, SIG_IGN);
     if (options.foreground) {
         rc = run_node(&options, -1);

@@ -21,7 +21,8 @@ int errno_of_store(int code)
         return EINVAL;
     case STORE_ACCESS:
         return EACCES;
-    default: /* damage, broken disks, other versions */
+    default: /* damage, broken disks, other versions, too many open files: for
+              * read(2) and write(2) ENFILE is none of theirs */
         return EIO;
     }
 }

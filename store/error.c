@@ -66,6 +66,9 @@ int store_code_of_errno(int sys_errno)
     case EPERM:
     case EROFS:
         return STORE_ACCESS;
+    case EMFILE:
+    case ENFILE:
+        return STORE_TOO_MANY;
     default:
         return STORE_IO;
     }

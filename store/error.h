@@ -17,7 +17,8 @@
     X(STORE_LOCKED, -6, "in use by another process")                           \
     X(STORE_VERSION, -7, "written by another version")                         \
     X(STORE_INVALID, -8, "refused")                                            \
-    X(STORE_ACCESS, -9, "permission denied")
+    X(STORE_ACCESS, -9, "permission denied")                                   \
+    X(STORE_TOO_MANY, -10, "too many open files")
 
 #define STORE_ERROR_ENUM(name, code, text) name = code,
 enum store_code { STORE_OK = 0, STORE_ERRORS(STORE_ERROR_ENUM) };
@@ -29,8 +30,8 @@ const char *store_code_sentence(int code);
 int store_fail(int code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Same, from errno of a system call: ENOSPC and EDQUOT become STORE_FULL,
- * ENOENT STORE_NOT_FOUND, EACCES/EPERM/EROFS STORE_ACCESS, others STORE_IO; ":
- * " and strerror follow. */
+ * ENOENT STORE_NOT_FOUND, EACCES/EPERM/EROFS STORE_ACCESS, EMFILE and ENFILE
+ * STORE_TOO_MANY, others STORE_IO; ": " and strerror follow. */
 int store_fail_errno(int sys_errno, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The code that an errno becomes. */

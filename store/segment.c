@@ -74,14 +74,11 @@ void segment_file_free(struct segment_file *file)
 
 /* --- get and put --- */
 
-/* Takes the descriptor that was not used for longest out of the table, when
- * there are too many; the caller closes it after unlocking. */
-static int take_surplus_fd(struct segments *segments)
+/* Takes the descriptor that was not used for longest out of the table; the caller
+ * closes it after unlocking. -1: all are in use. */
+static int take_idle_fd(struct segments *segments)
 {
     struct segment_file *oldest = NULL;
-    if (segments->open_fds <= SEGMENT_FDS_MAX) {
-        return -1;
-    }
     for (size_t i = 0; i < segments->count; i++) {
         struct segment_file *file = segments->files[i];
         if (file->fd >= 0 && file->users == 0 &&
@@ -98,13 +95,31 @@ static int take_surplus_fd(struct segments *segments)
     return fd;
 }
 
+static int take_surplus_fd(struct segments *segments)
+{
+    return segments->open_fds > SEGMENT_FDS_MAX ? take_idle_fd(segments) : -1;
+}
+
+/* True: there was one, and what needs a descriptor may be tried again. */
+static bool close_idle_fd(struct segments *segments)
+{
+    pthread_mutex_lock(&segments->lock);
+    int fd = take_idle_fd(segments);
+    pthread_mutex_unlock(&segments->lock);
+    return fd >= 0 && close(fd) == 0;
+}
+
 /* The lock is not held: opening may take long. The file cannot go, since we
  * hold it. */
 static int open_file(struct segments *segments, struct segment_file *file)
 {
     char path[SEGMENT_PATH_MAX];
     segment_path(segments->directory, file->id, path);
-    int fd = store_io.open(path, O_RDONLY | O_CLOEXEC, 0);
+    int fd;
+    do {
+        fd = store_io.open(path, O_RDONLY | O_CLOEXEC, 0);
+    } while (fd < 0 && store_code_of_errno(errno) == STORE_TOO_MANY &&
+             close_idle_fd(segments));
     if (fd < 0) {
         return store_fail_errno(errno, "%s: cannot open", path);
     }
@@ -207,16 +222,24 @@ void segments_put(struct segments *segments, uint64_t id)
 
 /* --- for the writers --- */
 
-int segments_add(struct segments *segments, struct segment_file **out)
+static uint64_t take_id(struct segments *segments)
 {
-    assert(segments->lock_fd >= 0);
     pthread_mutex_lock(&segments->lock);
     /* Used up even if the creation fails: a file may be left behind. */
     uint64_t id = segments->next_id++;
     pthread_mutex_unlock(&segments->lock);
-    uint64_t bytes;
-    int fd;
-    int rc = segment_file_create(segments->directory, id, &fd, &bytes);
+    return id;
+}
+
+int segments_add(struct segments *segments, struct segment_file **out)
+{
+    assert(segments->lock_fd >= 0);
+    uint64_t id, bytes;
+    int fd, rc;
+    do {
+        id = take_id(segments);
+        rc = segment_file_create(segments->directory, id, &fd, &bytes);
+    } while (rc == STORE_TOO_MANY && close_idle_fd(segments));
     if (rc < 0) {
         return rc;
     }

@@ -63,7 +63,8 @@ int segments_read_checked(struct segments *segments, struct place place,
  * (store_rewrite). Before there is a writer. */
 int segments_settle(struct segments *segments, uint64_t segment,
                     uint64_t position);
-/* An fd for preadv2(); valid until put. A removed segment stays readable. */
+/* An fd for preadv2(); valid until put. A removed segment stays readable.
+ * STORE_TOO_MANY: no descriptor is free, and of ours all are in use. */
 int segments_get(struct segments *segments, uint64_t segment, int *fd);
 void segments_put(struct segments *segments, uint64_t segment);
 

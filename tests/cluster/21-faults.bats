@@ -234,3 +234,29 @@ leads_not() { has_leader && [[ $(agreed_leader) != "$1" ]]; }
     lab stop "$victim"
     umount "$disk"
 }
+
+@test "too many open files fail a read, and not the node" {
+    need_command prlimit
+    cluster_up 3
+    local node pid hard
+    node=$(others "$(leader_name)" | head -n 1)
+    head -c 100000 /dev/urandom >"$C/$node/d/large"
+    wait_converged
+    lab stop "$node"
+    (
+        ulimit -Sn 256
+        lab start "$node"
+    )
+    wait_until 20 serves "$node"
+    pid=$(node_pid "$node")
+    hard=$(prlimit --pid "$pid" --nofile --raw --noheadings -o HARD)
+    [[ $(prlimit --pid "$pid" --nofile --raw --noheadings -o SOFT) == "$hard" ]]
+    # Not one more; and none of its segments is open yet.
+    prlimit --pid "$pid" --nofile=3:"$hard"
+    run timeout 10 cat "$C/$node/d/large"
+    prlimit --pid "$pid" --nofile="$hard:$hard"
+    [[ $status -ne 0 && $output == *"Input/output error"* ]]
+    cmp "$C/$node/d/large" "$C/$(leader_name)/d/large"
+    serves "$node"
+    [[ $(field "$node" role) == follower ]]
+}

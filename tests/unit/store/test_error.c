@@ -9,7 +9,7 @@
 static void each_code_has_a_name_and_a_sentence(void **state)
 {
     (void)state;
-    for (int code = STORE_ACCESS; code <= STORE_OK; code++) {
+    for (int code = STORE_TOO_MANY; code <= STORE_OK; code++) {
         assert_string_not_equal(store_code_name(code), "STORE_UNKNOWN");
         assert_string_not_equal(store_code_sentence(code), "unknown error");
     }
@@ -40,6 +40,8 @@ static void errno_becomes_the_code_a_caller_acts_on(void **state)
     assert_int_equal(store_fail_errno(ENOENT, "x"), STORE_NOT_FOUND);
     assert_int_equal(store_fail_errno(EACCES, "x"), STORE_ACCESS);
     assert_int_equal(store_fail_errno(EROFS, "x"), STORE_ACCESS);
+    assert_int_equal(store_fail_errno(EMFILE, "x"), STORE_TOO_MANY);
+    assert_int_equal(store_fail_errno(ENFILE, "x"), STORE_TOO_MANY);
     assert_int_equal(store_fail_errno(EIO, "file %s", "a"), STORE_IO);
     assert_string_equal(store_error_text(), "file a: Input/output error");
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -418,6 +419,75 @@ static void descriptors_have_a_limit(void **state)
     segments_close(segments);
 }
 
+/* The next descriptor would have the number `limit`; RLIM_INFINITY: as before. */
+static void limit_descriptors(rlim_t limit)
+{
+    static struct rlimit before;
+    struct rlimit now;
+    if (limit != RLIM_INFINITY) {
+        getrlimit(RLIMIT_NOFILE, &before);
+    }
+    now = before;
+    now.rlim_cur = limit != RLIM_INFINITY ? limit : before.rlim_cur;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+}
+
+static void an_idle_descriptor_is_given_up_where_another_is_needed(void **state)
+{
+    struct segments *segments = open_segments(state);
+    struct segment_writer *writer;
+    struct place places[3];
+    char buffer[2] = "";
+    int held;
+    for (int i = 0; i < 3; i++) {
+        assert_ok(segment_writer_open(segments, &writer));
+        places[i] = append_text(writer, i == 0 ? "a" : i == 1 ? "b" : "c");
+        segment_writer_close(writer);
+    }
+    segments_close(segments);
+    segments = open_segments(state);
+    assert_text(segments, places[0], "a");
+    limit_descriptors(3); /* nothing that is not open yet */
+    assert_int_equal(segments->open_fds, 1);
+    assert_int_equal(segments_get(segments, places[1].segment, &held),
+                     STORE_TOO_MANY); /* not even with the one that was closed */
+    assert_int_equal(segments->open_fds, 0);
+    limit_descriptors(RLIM_INFINITY);
+
+    assert_ok(segments_get(segments, places[1].segment, &held));
+    limit_descriptors((rlim_t)held + 1);
+    assert_int_equal(segments_read(segments, places[0], 0, buffer, 1),
+                     STORE_TOO_MANY);
+    segments_put(segments, places[1].segment);
+    assert_text(segments, places[0], "a");
+    assert_text(segments, places[2], "c");
+    assert_int_equal(segments->open_fds, 1);
+    limit_descriptors(RLIM_INFINITY);
+    segments_close(segments);
+}
+
+static void a_segment_is_made_with_an_idle_descriptor(void **state)
+{
+    struct segments *segments = open_segments(state);
+    struct segment_writer *writer;
+    int held;
+    assert_ok(segment_writer_open(segments, &writer));
+    struct place place = append_text(writer, "a");
+    segment_writer_close(writer);
+    assert_ok(segment_writer_open(segments, &writer));
+    struct place other = append_text(writer, "b");
+    segment_writer_close(writer);
+    assert_text(segments, place, "a");
+    assert_ok(segments_get(segments, other.segment, &held));
+    segments_put(segments, other.segment);
+    limit_descriptors((rlim_t)held + 1);
+    assert_ok(segment_writer_open(segments, &writer));
+    append_text(writer, "c");
+    limit_descriptors(RLIM_INFINITY);
+    segment_writer_close(writer);
+    segments_close(segments);
+}
+
 struct reading {
     struct segments *segments;
     struct place place;
@@ -487,6 +557,8 @@ int main(void)
         TEST(each_lists_in_order),
         TEST(second_opening_is_refused_but_inspection_is_not),
         TEST(descriptors_have_a_limit),
+        TEST(an_idle_descriptor_is_given_up_where_another_is_needed),
+        TEST(a_segment_is_made_with_an_idle_descriptor),
         TEST(threads_read_while_one_appends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
