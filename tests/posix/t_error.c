@@ -472,6 +472,44 @@ CASE(waits_for_locks_are_interrupted)
     close(fd);
 }
 
+/* Programs with a timer do not expect EINTR from these. */
+CASE(signals_interrupt_no_call)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR1, &action, NULL);
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+                             .sigev_signo = SIGUSR1};
+    struct itimerspec often = {{0, 500000}, {0, 500000}};
+    timer_t timer;
+    must(0, neg(timer_create(CLOCK_MONOTONIC, &event, &timer)));
+    must(0, neg(timer_settime(timer, 0, &often, NULL)));
+    for (int i = 0; i < 30; i++) {
+        char text[8];
+        struct stat st;
+        note("round %d", i);
+        int fd = p_open("f", O_CREAT | O_EXCL | O_RDWR, 0644);
+        must(1, fd >= 0);
+        eq(3, neg(write(fd, "abc", 3)));
+        eq(3, neg(pread(fd, text, sizeof text, 0)));
+        eq(0, neg(flock(fd, LOCK_EX)));
+        eq(0, neg(ftruncate(fd, 2)));
+        eq(0, neg(fsync(fd)));
+        eq(0, neg(close(fd)));
+        eq(0, p_rename("f", "g"));
+        eq(0, p_link("g", "f"));
+        eq(0, p_chmod("f", 0600));
+        eq(0, p_stat("g", &st));
+        eq(2, st.st_size);
+        eq(0, p_unlink("g"));
+        eq(0, p_mkdir("g", 0755));
+        eq(0, p_rmdir("g"));
+        eq(0, p_symlink("t", "g"));
+        eq(0, p_unlink("g"));
+        eq(0, p_unlink("f"));
+    }
+    timer_delete(timer);
+}
+
 /* The errno of an execve(2) that must fail. */
 static int not_run(const char *name)
 {
