@@ -69,11 +69,20 @@ void ops_changed_elsewhere(struct node *node, const struct apply_change *change)
     }
 }
 
+/* Through the page cache a write(2) shows its bytes to all readers of this machine
+ * before it is in the log, and takes them back when it fails: they would read what
+ * never was (docs/decisions/0026). */
+static bool writes_directly(const struct node *node, int flags)
+{
+    return (flags & O_APPEND) != 0 ||
+           (node->newer.maps_direct && (flags & O_ACCMODE) != O_RDONLY);
+}
+
 static void fill_open(struct node *node, const struct inode *inode,
                       struct fuse_file_info *file)
 {
     file->keep_cache = contents_are_known(node, inode);
-    file->direct_io = (file->flags & O_APPEND) != 0 ||
+    file->direct_io = writes_directly(node, file->flags) ||
                       changes_elsewhere(node, inode);
     file->fh = locks_new_handle(&node->locks);
     if (file->direct_io) {

@@ -114,6 +114,28 @@ more_than() { ((10#$(written "$1" "$2") > 10#$3 + 20)); }
     same_trees "${NODES[@]}"
 }
 
+@test "what waits for a majority is not read on its own node either" {
+    setup_leases
+    local said seen=0 node
+    printf old >"$C/$L/d/file"
+    exec 6<>"$C/$L/d/file"
+    [[ $(cat "$C/$L/d/file") == old ]]
+    lab cut "$L"
+    background sh -c 'printf new >&6'
+    # While its lease lasts, the old leader reads.
+    while said=$(timeout 0.3 cat "$C/$L/d/file" 2>/dev/null); do
+        [[ $said == old ]]
+        seen=$((seen + 1))
+    done
+    ((seen > 0))
+    node_kill "$L"
+    exec 6>&-
+    wait_until 10 has_leader "$F" "$G"
+    for node in "$F" "$G"; do
+        [[ $(cat "$C/$node/d/file") == old ]]
+    done
+}
+
 # 500 ms is what README promises; the rest is this machine's business.
 costs_one_lease() {
     more_writes "$L" one
