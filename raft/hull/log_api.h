@@ -5,6 +5,10 @@
  * announced by hull_log_durable(). A log that cannot write any more (full disk,
  * failed fsync) returns a negative code; the hull then faults the node and never
  * tries the same write again as if nothing had happened.
+ *
+ * tests/unit/hull/log_rules.c tells all of this exactly, to every log there is. What
+ * the hull never does (an append that leaves a gap, a cut of what is compacted) may
+ * meet an assertion.
  */
 #ifndef RAFT_HULL_LOG_API_H
 #define RAFT_HULL_LOG_API_H
@@ -18,14 +22,16 @@ struct log_api {
      * place.segment is 0 the payload is kept inside the log. All or nothing. */
     int (*append)(void *self, struct record *const *records, size_t count);
     /* Forgets record `from` and all after it; never at or below commit. What
-     * was forgotten may be kept in quarantine. */
+     * was forgotten may be kept in quarantine. Behind the end: nothing. */
     int (*truncate)(void *self, raft_index from);
     int (*save)(void *self, raft_term term, node_id vote);
-    /* Gives one reference, payload included, place filled in. -1: not there. */
+    /* Gives one reference, payload included, place filled in. Negative: not there.
+     */
     int (*read)(void *self, raft_index index, struct record **out);
     /* Records up to `upto` may go. */
     int (*compact)(void *self, raft_index upto);
-    /* The log begins behind `index`, of `term`, from now on: durable on return.
+    /* The log begins behind `index`, of `term`, from now on: durable on return,
+     * with all that was written before. `index` is above where it began.
      * What follows stays if the log has that very record; else all goes. Records
      * from `doubtful` on are not known to be committed, and may be kept in
      * quarantine. */

@@ -15,89 +15,76 @@ struct record *command(const char *body, uint64_t serial)
 
 /* --- log --- */
 
+static struct log_api disk_of(struct bench *b)
+{
+    return memory_log_api(&b->disk);
+}
+
 static int log_append(void *self, struct record *const *records, size_t count)
 {
     struct bench *b = self;
-    if (b->fails[CALL_APPEND] < 0) {
-        return b->fails[CALL_APPEND];
-    }
-    for (size_t i = 0; i < count; i++) {
-        assert_int_equal(records[i]->index, b->log_count + 1);
-        assert_true(b->log_count < LOG_MAX);
-        b->log[b->log_count] = record_ref(records[i]);
-        b->log_count++;
-    }
-    return 0;
+    int rc = b->fails[CALL_APPEND];
+    return rc < 0 ? rc : disk_of(b).append(&b->disk, records, count);
 }
 
 static int log_truncate(void *self, raft_index from)
 {
     struct bench *b = self;
-    if (b->fails[CALL_TRUNCATE] < 0) {
-        return b->fails[CALL_TRUNCATE];
-    }
-    while (b->log_count >= from) {
-        b->log_count--;
-        record_unref(b->log[b->log_count]);
-    }
-    return 0;
+    int rc = b->fails[CALL_TRUNCATE];
+    return rc < 0 ? rc : disk_of(b).truncate(&b->disk, from);
 }
 
 static int log_save(void *self, raft_term term, node_id vote)
 {
     struct bench *b = self;
-    (void)term, (void)vote;
-    return b->fails[CALL_SAVE];
+    int rc = b->fails[CALL_SAVE];
+    return rc < 0 ? rc : disk_of(b).save(&b->disk, term, vote);
 }
 
 static int log_read(void *self, raft_index index, struct record **out)
 {
     struct bench *b = self;
-    if (b->fails[CALL_READ] < 0) {
-        return b->fails[CALL_READ];
-    }
-    if (index == 0 || index > b->log_count) {
-        return -1;
-    }
-    *out = record_ref(b->log[index - 1]);
-    return 0;
+    int rc = b->fails[CALL_READ];
+    return rc < 0 ? rc : disk_of(b).read(&b->disk, index, out);
 }
 
 static int log_compact(void *self, raft_index upto)
 {
     struct bench *b = self;
-    (void)upto;
-    return b->fails[CALL_COMPACT];
+    int rc = b->fails[CALL_COMPACT];
+    return rc < 0 ? rc : disk_of(b).compact(&b->disk, upto);
 }
 
 static int log_reset(void *self, raft_index index, raft_term term,
                      raft_index doubtful)
 {
     struct bench *b = self;
-    (void)term;
     b->reset_index = index;
     b->reset_doubtful = doubtful;
-    return 0;
+    return disk_of(b).reset(&b->disk, index, term, doubtful);
 }
 
 static void log_sync(void *self, raft_token token)
 {
     struct bench *b = self;
-    assert_int_equal(b->sync_token, 0); /* at most one is under way */
-    b->sync_token = token;
+    disk_of(b).sync(&b->disk, token);
     b->sent_at_sync = b->sent_count;
     b->syncs++;
 }
 
-static const struct log_api log_calls = {
-    .append = log_append,
-    .truncate = log_truncate,
-    .save = log_save,
-    .read = log_read,
-    .compact = log_compact,
-    .reset = log_reset,
-    .sync = log_sync,
-};
+struct log_api bench_log(struct bench *b)
+{
+    return (struct log_api){
+        .self = b,
+        .append = log_append,
+        .truncate = log_truncate,
+        .save = log_save,
+        .read = log_read,
+        .compact = log_compact,
+        .reset = log_reset,
+        .sync = log_sync,
+    };
+}
 
 /* --- pilot --- */
 
@@ -270,8 +257,7 @@ void bench_open_with(struct bench *b, uint32_t nodes,
     *b = (struct bench){.now = 1000};
     the_pilot = pilot_calls;
     the_pilot.self = b;
-    the_log = log_calls;
-    the_log.self = b;
+    the_log = bench_log(b);
     struct hull_options options = *wanted;
     options.raft.self = SELF;
     options.raft.boot = 77;
@@ -286,8 +272,7 @@ void bench_open_with(struct bench *b, uint32_t nodes,
 void bench_close(struct bench *b)
 {
     hull_free(b->hull);
-    b->fails[CALL_TRUNCATE] = 0;
-    log_truncate(b, 1);
+    memory_log_release(&b->disk);
     for (size_t i = 0; i < b->sent_count; i++) {
         frame_release(&b->sent[i]);
     }
@@ -295,9 +280,9 @@ void bench_close(struct bench *b)
 
 void synced(struct bench *b, int status)
 {
-    raft_token token = b->sync_token;
+    raft_token token = b->disk.syncing;
     assert_int_not_equal(token, 0);
-    b->sync_token = 0;
+    b->disk.syncing = 0;
     hull_log_durable(b->hull, b->now, token, status);
 }
 
@@ -326,7 +311,7 @@ void lead_alone(struct bench *b)
 void become_leader(struct bench *b)
 {
     pass(b, 10);
-    while (b->sync_token != 0) {
+    while (b->disk.syncing != 0) {
         synced(b, 0);
         pass(b, 10);
     }
@@ -353,7 +338,7 @@ void heartbeat(struct bench *b, node_id from, raft_term term)
                              .quorum_ok = true,
                              .sent = 1};
     deliver(b, frame_encode_raft(&m, NULL));
-    while (b->sync_token != 0) {
+    while (b->disk.syncing != 0) {
         synced(b, 0);
     }
 }

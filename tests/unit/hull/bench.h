@@ -5,8 +5,9 @@
 #include "raft/hull/hull.h"
 
 #include "tests/unit/hull/cmocka_all.h"
+#include "tests/unit/hull/memory_log.h"
 
-enum { SELF = 1, OTHER = 2, THIRD = 3, LOG_MAX = 128, SENT_MAX = 256 };
+enum { SELF = 1, OTHER = 2, THIRD = 3, LOG_MAX = MEMORY_LOG_MAX, SENT_MAX = 256 };
 
 struct caller { /* a context */
     int completed;
@@ -32,10 +33,8 @@ struct bench {
     struct hull *hull;
     raft_time now;
     /* log */
-    struct record *log[LOG_MAX]; /* [index - 1] */
-    size_t log_count;
+    struct memory_log disk;
     int fails[CALLS]; /* what they return; 0: they work */
-    raft_token sync_token; /* asked for and not answered; 0: none */
     uint32_t syncs;
     size_t sent_at_sync; /* frames that had left when the last one was asked for */
     /* pilot */
@@ -64,6 +63,8 @@ void bench_open(struct bench *b, uint32_t nodes);
 void bench_open_with(struct bench *b, uint32_t nodes,
                      const struct hull_options *wanted);
 void bench_close(struct bench *b);
+/* What the hull has for a log. */
+struct log_api bench_log(struct bench *b);
 /* A cluster of one that leads. */
 void lead_alone(struct bench *b);
 void become_leader(struct bench *b); /* of one node */

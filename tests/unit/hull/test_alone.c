@@ -35,7 +35,7 @@ static void what_comes_during_a_sync_rides_on_the_next(void **state)
     assert_int_equal(callers[1].completed, 0);
     synced(&b, 0);
     expect(&callers[4], HULL_DONE);
-    assert_int_equal(b.sync_token, 0);
+    assert_int_equal(b.disk.syncing, 0);
     bench_close(&b);
 }
 
@@ -46,13 +46,13 @@ static void large_records_that_all_have_do_not_stay_in_the_log(void **state)
     struct bench b;
     struct hull_status status;
     lead_alone(&b);
-    while (b.log_count < LOG_MAX) {
+    while (b.disk.count < LOG_MAX) {
         struct caller caller = {0};
         struct record *record =
             record_new(RECORD_COMMAND, (struct bytes){"body", 4},
                        (struct bytes){large, sizeof large});
         record->session = 7;
-        record->serial = b.log_count;
+        record->serial = b.disk.count;
         record->origin = SELF;
         assert_int_equal(
             hull_submit(b.hull, b.now, record, b.now + 9000000, &caller), 0);
@@ -75,9 +75,9 @@ static void time_stamps_grow_though_the_clock_stands(void **state)
     submit(&b, &callers[0], 1, 1000000);
     submit(&b, &callers[1], 2, 1000000);
     hull_flush(b.hull, b.now);
-    assert_int_equal(b.log[0]->time_ns, 101);
-    assert_int_equal(b.log[1]->time_ns, 102);
-    assert_int_equal(b.log[2]->time_ns, 103);
+    assert_int_equal(b.disk.list[0]->time_ns, 101);
+    assert_int_equal(b.disk.list[1]->time_ns, 102);
+    assert_int_equal(b.disk.list[2]->time_ns, 103);
     bench_close(&b);
 }
 

@@ -16,9 +16,9 @@ static void a_leader_writes_it_down(void **state)
     assert_true(hull_change(b.hull, b.now, 9, &add_two));
     assert_int_equal(b.request, 9);
     assert_int_equal(b.result, RAFT_CHANGE_OK);
-    assert_int_equal(b.log_count, 2);
-    assert_int_equal(b.log[1]->code, RECORD_CONFIG);
-    assert_int_equal(members_decode(b.log[1]->body, &members), 0);
+    assert_int_equal(b.disk.count, 2);
+    assert_int_equal(b.disk.list[1]->code, RECORD_CONFIG);
+    assert_int_equal(members_decode(b.disk.list[1]->body, &members), 0);
     assert_int_equal(members.count, 2);
     assert_string_equal(members.list[1].address, "h:1");
     /* In force, and not committed before it is on disk. */

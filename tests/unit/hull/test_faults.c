@@ -69,7 +69,7 @@ static void append_record(struct bench *b, struct record *record, node_id from,
                              .sent = 1};
     deliver(b, frame_encode_raft(&m, &record));
     record_unref(record);
-    while (b->sync_token != 0) {
+    while (b->disk.syncing != 0) {
         synced(b, 0);
     }
 }
@@ -88,7 +88,7 @@ static void follow(struct bench *b, raft_index count)
     for (raft_index i = 1; i <= count; i++) {
         append(b, OTHER, 1, i, i == 1 ? 0 : 1, 1);
     }
-    assert_int_equal(b->log_count, count);
+    assert_int_equal(b->disk.count, count);
 }
 
 static void a_failed_save(void **state)
@@ -144,7 +144,7 @@ static void a_failed_sync(void **state)
     synced(&b, -5);
     expect(&caller, HULL_STOPPED);
     expect_fault(&b, EVENT_SYNC_FAILED, -5);
-    assert_int_equal(b.sync_token, 0); /* never tried again */
+    assert_int_equal(b.disk.syncing, 0); /* never tried again */
     bench_close(&b);
 }
 
@@ -156,8 +156,8 @@ static void a_failed_truncate(void **state)
     b.fails[CALL_TRUNCATE] = -5;
     append(&b, THIRD, 2, 2, 1, 1);
     expect_fault(&b, EVENT_TRUNCATE_FAILED, -5);
-    assert_int_equal(b.log_count, 3);
-    assert_int_equal(b.log[1]->term, 1);
+    assert_int_equal(b.disk.count, 3);
+    assert_int_equal(b.disk.list[1]->term, 1);
     bench_close(&b);
 }
 
@@ -175,8 +175,8 @@ static void a_failed_undo_writes_nothing(void **state)
     assert_int_equal(b.note.index, 3);
     assert_int_equal(b.undone_count, 1);
     assert_int_equal(b.undone[0], 4);
-    assert_int_equal(b.log_count, 4);
-    assert_int_equal(b.log[3]->term, 1);
+    assert_int_equal(b.disk.count, 4);
+    assert_int_equal(b.disk.list[3]->term, 1);
     bench_close(&b);
 }
 
@@ -191,8 +191,8 @@ static void an_undo_takes_the_newest_first(void **state)
     for (raft_index i = 0; i < 3; i++) {
         assert_int_equal(b.undone[i], 4 - i);
     }
-    assert_int_equal(b.log_count, 2);
-    assert_int_equal(b.log[1]->term, 2);
+    assert_int_equal(b.disk.count, 2);
+    assert_int_equal(b.disk.list[1]->term, 2);
     bench_close(&b);
 }
 
@@ -209,8 +209,8 @@ static void a_contradicted_commit_is_never_obeyed(void **state)
     assert_int_equal(b.note.peer, THIRD);
     assert_int_equal(b.note.index, 2);
     assert_int_equal(b.undone_count, 0);
-    assert_int_equal(b.log_count, 3);
-    assert_int_equal(b.log[1]->term, 1);
+    assert_int_equal(b.disk.count, 3);
+    assert_int_equal(b.disk.list[1]->term, 1);
     bench_close(&b);
 }
 
@@ -263,9 +263,9 @@ static void a_failed_compact(void **state)
     options.log_trailing = 0;
     bench_open_with(&b, 1, &options);
     become_leader(&b);
-    while (b.log_count < LOG_MAX) {
+    while (b.disk.count < LOG_MAX) {
         struct caller caller = {0};
-        submit(&b, &caller, b.log_count, 1000000);
+        submit(&b, &caller, b.disk.count, 1000000);
         hull_flush(b.hull, b.now);
         synced(&b, 0);
         expect(&caller, HULL_DONE);
@@ -293,7 +293,7 @@ static void elect(struct bench *b, raft_term term)
     for (enum raft_message_type type = RAFT_PREVOTE_REPLY;
          type <= RAFT_VOTE_REPLY; type += RAFT_VOTE_REPLY - RAFT_PREVOTE_REPLY) {
         pass(b, type == RAFT_PREVOTE_REPLY ? 2 * 700 * 1000 : 10);
-        while (b->sync_token != 0) {
+        while (b->disk.syncing != 0) {
             synced(b, 0);
         }
         struct raft_message m = {.type = type,
@@ -381,7 +381,7 @@ static void a_peer_that_is_preferred(void **state)
     bench_open(&b, 3);
     append_record(&b, configuration(false), OTHER, 1, 1, 0, 1);
     elect(&b, 2);
-    while (b.sync_token != 0) {
+    while (b.disk.syncing != 0) {
         synced(&b, 0);
     }
     for (int i = 0; i < 20 && b.events.counts[EVENT_HANDS_OVER] == 0; i++) {
@@ -430,7 +430,7 @@ static void every_leader_is_told(void **state)
     b.now += 1000 * 1000;
     append(&b, THIRD, 2, 2, 1, 1);
     assert_int_equal(sent_cannot_sync(&b, THIRD, EVENT_OUT_OF_SERVICE), 1);
-    assert_int_equal(b.log_count, 1);
+    assert_int_equal(b.disk.count, 1);
     bench_close(&b);
 }
 
@@ -487,7 +487,7 @@ static void a_full_node_takes_no_records(void **state)
     follow(&b, 2);
     hull_set_full(b.hull, true);
     append(&b, OTHER, 1, 3, 1, 2);
-    assert_int_equal(b.log_count, 2);
+    assert_int_equal(b.disk.count, 2);
     assert_int_equal(b.applied, 2); /* what it has goes on */
     struct raft_message m;
     struct record **records;
@@ -514,7 +514,7 @@ static void a_leader_syncs_before_it_sends(void **state)
     struct caller caller = {0};
     bench_open(&b, 3);
     elect(&b, 1);
-    while (b.sync_token != 0) {
+    while (b.disk.syncing != 0) {
         synced(&b, 0);
     }
     /* A follower that has the term's record gets what comes at once. */
@@ -531,7 +531,7 @@ static void a_leader_syncs_before_it_sends(void **state)
     size_t before = b.sent_count;
     submit(&b, &caller, 1, 1000000);
     hull_flush(b.hull, b.now);
-    assert_true(b.sync_token != 0);
+    assert_true(b.disk.syncing != 0);
     assert_int_equal(b.sent_at_sync, before);
     assert_true(b.sent_count > before);
     bench_close(&b);
@@ -544,7 +544,7 @@ static void the_heartbeat_changes_while_it_leads(void **state)
     struct bench b;
     bench_open(&b, 3);
     elect(&b, 1);
-    while (b.sync_token != 0) {
+    while (b.disk.syncing != 0) {
         synced(&b, 0);
     }
     pass(&b, 1000);
