@@ -1,6 +1,7 @@
 /* explore -- every order of events of a very small cluster of real cores.
  *
- *   explore [--nodes N] [--timeouts N] [--submits N] [--crashes N] [--states N]
+ *   explore [--timeouts N] [--submits N] [--crashes N] [--states N]
+ *   explore --seeds N [--first N] [--read-index 1]
  *
  * Three nodes, a few timeouts, two records, one crash: at each state everything
  * that could happen next is tried, depth first: any message in flight arrives,
@@ -15,84 +16,28 @@
  * The hash of a state leaves out clocks: two states that differ in times alone
  * count as one. So the search may pass over orders in which only a lease or a
  * voter's patience makes the difference; the simulators look at those.
+ *
+ * With --seeds it goes so many random ways instead of all, with more of everything,
+ * and nodes lose their disks, one at a time (decision 0025). Here nobody's patience
+ * protects a leader: a candidate may run at any time, and each node has a clock of its
+ * own that jumps. --read-index lets a lost node count at a read index, too early, which
+ * must be noticed.
  */
+#include "tests/sim/explore.h"
+
 #include "raft/core/memory.h"
-#include "raft/core/raft_int.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
-enum {
-    NODES = 3,
-    LOG = 12,
-    TERMS = 24,
-    PACKETS = 64,
-    OPS = 16,
-    HELD = 32,
-    EFFECTS = 128,
-    ARENA = 1 << 20,
-    LARGE = 16 * 1024, /* such blocks are queues of reads, which nobody uses */
-    VISITED = 1 << 24,
-    DEPTH = 400,
-};
-
-struct packet {
-    struct raft_message message;
-    raft_term terms[LOG]; /* of the attached records */
-    raft_token after;     /* while held */
-};
-
-struct op { /* a write that is not durable yet */
-    enum raft_effect_type type;
-    raft_token token;
-    raft_index first;
-    uint32_t count;
-    raft_term terms[LOG];
-    raft_term term;
-    node_id vote;
-};
-
-struct image {
-    raft_term term;
-    node_id vote;
-    raft_index last;
-    raft_term terms[LOG + 1];
-};
-
-struct place { /* a node */
-    struct raft *core;
-    struct image disk; /* durable */
-    raft_term terms[LOG + 1];
-    raft_index last;
-    struct op ops[OPS];
-    uint32_t op_count;
-    struct packet held[HELD];
-    uint32_t held_count;
-    /* what it has told others */
-    raft_term voted_term;
-    node_id voted;
-    raft_index commit;
-};
-
-struct state {
-    struct place nodes[NODES];
-    struct packet packets[PACKETS];
-    uint32_t packet_count;
-    uint32_t timeouts, submits, crashes; /* left */
-    raft_time now;
-    uint64_t boots;
-    node_id leaders[TERMS];
-    raft_term committed[LOG + 1];
-    raft_index committed_last;
-    size_t arena_used;
-};
-
-static struct state s;
+struct state s;
+uint64_t states, seed;
+bool too_early;
 static uint8_t arena[ARENA] __attribute__((aligned(16)));
 static struct raft_effect effect_list[EFFECTS];
 static uint64_t *visited; /* owned */
-static uint64_t states, states_max = 3000000, deepest;
+static uint64_t states_max = 3000000, deepest;
 static bool complete = true;
 
 /* --- memory --- */
@@ -107,7 +52,9 @@ void __real_free(void *block);
 void *__wrap_malloc(size_t size)
 {
     if (size >= LARGE) {
-        return __real_calloc(1, size);
+        static uint8_t idle[IDLE] __attribute__((aligned(16)));
+        assert(size <= IDLE);
+        return idle;
     }
     size_t *block = (size_t *)(void *)(arena + s.arena_used);
     s.arena_used += (size + 31) / 16 * 16;
@@ -142,8 +89,8 @@ void __wrap_free(void *block)
 
 _Noreturn static void fail(uint32_t node, const char *invariant)
 {
-    printf("FAIL seed=0 inv=\"%s\" node=%u states=%" PRIu64 "\n", invariant,
-           node + 1, states);
+    printf("FAIL seed=%" PRIu64 " inv=\"%s\" node=%u states=%" PRIu64 "\n",
+           seed, invariant, node + 1, states);
     for (uint32_t i = 0; i < NODES; i++) {
         raft_print(s.nodes[i].core, stdout);
         putchar('\n');
@@ -180,15 +127,23 @@ static void see_leader(uint32_t node, raft_term term)
 {
     const struct place *place = &s.nodes[node];
     assert(term < TERMS);
-    if (s.leaders[term] != 0 && s.leaders[term] != node + 1) {
+    uint64_t who = place->wipes * NODES + node + 1;
+    if (s.leaders[term] != 0 && s.leaders[term] != who) {
         fail(node, "one leader a term");
     }
-    s.leaders[term] = node + 1;
+    s.leaders[term] = who;
     for (raft_index i = 1; i <= s.committed_last; i++) {
-        if (place->last < i || place->terms[i] != s.committed[i]) {
+        if (s.committed_in[i] < term &&
+            (place->last < i || place->terms[i] != s.committed[i])) {
             fail(node, "a leader has all committed records");
         }
     }
+}
+
+static bool image_has(const struct image *image, raft_index index,
+                      raft_term term)
+{
+    return image->last >= index && image->terms[index] == term;
 }
 
 static void see_commit(uint32_t node, raft_index index)
@@ -201,6 +156,7 @@ static void see_commit(uint32_t node, raft_index index)
     for (raft_index i = 1; i <= index; i++) {
         if (i > s.committed_last) {
             s.committed[i] = place->terms[i];
+            s.committed_in[i] = place->core->term;
             s.committed_last = i;
         }
         if (s.committed[i] != place->terms[i]) {
@@ -209,9 +165,10 @@ static void see_commit(uint32_t node, raft_index index)
     }
     uint32_t durable = 0;
     for (uint32_t i = 0; i < NODES; i++) {
-        const struct image *disk = &s.nodes[i].disk;
-        durable += disk->last >= index && disk->terms[index] ==
-                                              place->terms[index];
+        const struct place *one = &s.nodes[i];
+        raft_term term = place->terms[index];
+        durable += (!one->uncounted && image_has(&one->disk, index, term)) ||
+                   image_has(&one->ghost, index, term);
     }
     if (durable <= NODES / 2) {
         fail(node, "committed is durable on a majority");
@@ -306,22 +263,24 @@ static void perform(uint32_t node, const struct raft_effects *effects,
     }
 }
 
-static void step(uint32_t node, struct raft_event *event,
-                 const struct packet *from)
+int step(uint32_t node, struct raft_event *event, const struct packet *from)
 {
     struct raft_effects effects = {.list = effect_list, .capacity = EFFECTS};
-    event->now = s.now;
-    raft_step(s.nodes[node].core, event, &effects);
+    event->now = s.now[node];
+    int rc = raft_step(s.nodes[node].core, event, &effects);
     assert(effects.list == effect_list);
     perform(node, &effects, from);
     raft_check(s.nodes[node].core);
+    return rc;
 }
 
 /* --- disks --- */
 
 static void op_apply(const struct op *op, struct image *disk)
 {
-    if (op->type == RAFT_DO_SAVE) {
+    if (op->joins) {
+        disk->rejoining = false;
+    } else if (op->type == RAFT_DO_SAVE) {
         disk->term = op->term;
         disk->vote = op->vote;
     } else if (op->type == RAFT_DO_TRUNCATE) {
@@ -333,7 +292,7 @@ static void op_apply(const struct op *op, struct image *disk)
     }
 }
 
-static void start(uint32_t node)
+void start(uint32_t node)
 {
     static uint32_t sizes[LOG];
     struct place *place = &s.nodes[node];
@@ -343,12 +302,13 @@ static void start(uint32_t node)
     options.boot = ++s.boots;
     options.seed = node;
     options.lease_us = 0;
-    struct raft_boot boot = {.now = s.now,
+    struct raft_boot boot = {.now = s.now[node],
                              .term = place->disk.term,
                              .vote = place->disk.vote,
                              .count = place->disk.last,
                              .terms = place->disk.terms + 1,
                              .sizes = sizes,
+                             .newcomer = place->disk.rejoining,
                              .members.count = NODES};
     for (uint32_t i = 0; i < NODES; i++) {
         boot.members.list[i] = (struct raft_member){.id = i + 1, .voter = true};
@@ -357,12 +317,14 @@ static void start(uint32_t node)
     place->last = place->disk.last;
     place->op_count = place->held_count = 0;
     place->commit = 0;
+    place->newcomer = place->disk.rejoining;
+    place->session = 0;
     place->core = raft_new(&options, &boot);
 }
 
 /* --- what can happen --- */
 
-static void arrive(uint32_t at)
+void arrive(uint32_t at)
 {
     static uint32_t sizes[LOG];
     struct packet packet = s.packets[at];
@@ -374,7 +336,7 @@ static void arrive(uint32_t at)
     step((uint32_t)packet.message.to - 1, &event, &packet);
 }
 
-static void disk_done(uint32_t node)
+void disk_done(uint32_t node)
 {
     struct place *place = &s.nodes[node];
     raft_token token = place->ops[place->op_count - 1].token;
@@ -395,7 +357,7 @@ static void disk_done(uint32_t node)
     step(node, &event, NULL);
 }
 
-static void crash(uint32_t node, uint32_t kept)
+void crash(uint32_t node, uint32_t kept)
 {
     struct place *place = &s.nodes[node];
     s.crashes--;
@@ -408,12 +370,14 @@ static void crash(uint32_t node, uint32_t kept)
 static void lose_patience(uint32_t node)
 {
     s.timeouts--;
-    s.now += 10 * 1000 * 1000; /* nobody is patient for so long */
+    for (uint32_t i = 0; i < NODES; i++) {
+        s.now[i] += LONG; /* nobody is patient for so long */
+    }
     struct raft_event event = {.type = RAFT_EVENT_TIME};
     step(node, &event, NULL);
 }
 
-static void submit(uint32_t node)
+void submit(uint32_t node)
 {
     static const uint32_t size = 10;
     s.submits--;
@@ -467,6 +431,7 @@ static uint64_t hash_node(const struct place *place)
     uint64_t hash = hash_core(place->core);
     hash = mix(hash, place->disk.term * 64 + place->disk.vote);
     hash = mix(hash, place->last * 64 + place->disk.last);
+    assert(!place->newcomer); /* only on random ways */
     for (raft_index i = 1; i <= place->last; i++) {
         hash = mix(hash, place->terms[i]);
     }
@@ -593,6 +558,7 @@ static void explore(uint64_t depth)
 
 int main(int argc, char **argv)
 {
+    uint64_t seeds = 0, first = 1;
     s.timeouts = 2;
     s.submits = 2;
     s.crashes = 1;
@@ -606,14 +572,24 @@ int main(int argc, char **argv)
             s.crashes = (uint32_t)value;
         } else if (strcmp(argv[i], "--states") == 0) {
             states_max = value;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            seeds = value;
+        } else if (strcmp(argv[i], "--first") == 0) {
+            first = value;
+        } else if (strcmp(argv[i], "--read-index") == 0) {
+            too_early = value != 0;
         }
+    }
+    if (seeds > 0) {
+        walk_all(first, seeds);
+        _Exit(0);
     }
     printf("timeouts=%u submits=%u crashes=%u: ", s.timeouts, s.submits,
            s.crashes);
     fflush(stdout);
     visited = __real_calloc(VISITED, sizeof(*visited));
-    s.now = 100 * 1000 * 1000;
     for (uint32_t i = 0; i < NODES; i++) {
+        s.now[i] = 10 * (raft_time)LONG;
         start(i);
     }
     explore(0);
