@@ -125,7 +125,8 @@ same_trees() {
     wait_until 30 serves "$victim"
     wait_until 20 counts_again "$victim"
     wait_converged
-    ! knows_that_cannot_sync "$(leader_name)" "$victim"
+    run knows_that_cannot_sync "$(leader_name)" "$victim"
+    [[ $status -ne 0 ]]
     same_trees
     run "$RAFTFS" resync
     [[ $status -eq 100 ]]

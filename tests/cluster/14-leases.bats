@@ -25,10 +25,11 @@ has_holders() {
     [[ $(field "$(agreed_leader "$@")" lease_holders) == "$count" ]]
 }
 
-# probe NAME WRITER READER: watches a file of its own through two mounts.
+# start_probe NAME WRITER READER [--names]: watches a file of its own, and names,
+# through two mounts.
 PROBES=()
 start_probe() {
-    background "$(helper probe)" "$C/$2/d/$1" "$C/$3/d/$1" \
+    background "$(helper probe)" ${4:+"$4"} "$C/$2/d/$1" "$C/$3/d/$1" \
         >"$BATS_TEST_TMPDIR/probe.$1" 2>&1
     PROBES+=("$!")
     wait_until 10 test -s "$C/$2/d/$1"
@@ -41,6 +42,10 @@ end_probes() {
     done
     tell "$(tail -qn 1 "$BATS_TEST_TMPDIR"/probe.*)"
     PROBES=()
+    if grep -E ' (open_read|kept_fd|stat|readlink|getxattr|readdir|dotdot)=0 ' \
+        "$BATS_TEST_TMPDIR"/probe.*; then
+        fail "a reader has read nothing"
+    fi
 }
 gap_of() { grep -o 'longest_gap_ms=[0-9]*' "$BATS_TEST_TMPDIR/probe.$1" | cut -d= -f2; }
 
@@ -78,9 +83,9 @@ more_than() { ((10#$(written "$1" "$2") > 10#$3 + 20)); }
 
 @test "no read is stale while nodes are cut off, killed and stopped" {
     setup_leases
-    start_probe one "$L" "$F"
-    start_probe two "$F" "$G"
-    start_probe three "$G" "$L"
+    start_probe one "$L" "$F" --names
+    start_probe two "$F" "$G" --names
+    start_probe three "$G" "$L" --names
     rounds=2
     quick && rounds=1
     for ((round = 0; round < rounds; round++)); do
