@@ -154,7 +154,8 @@ has_in_log() { timeout 10 "$RAFTFS" log "$C/data/$1" | grep -q "$2"; }
     run quarantine show "$id" "$C/$old"
     [[ $status -eq 1 && $output == *"no such record"* ]]
     has_event "$old" quarantine-full
-    ! has_event "$leader" quarantine-full
+    run has_event "$leader" quarantine-full
+    [[ $status -ne 0 ]]
     run quarantine show
     [[ $status -eq 100 ]]
 }
