@@ -1,6 +1,7 @@
 #include "tests/unit/store/testing.h"
 
 #include "store/error.h"
+#include "store/io.h"
 #include "store/segment.h"
 #include "store/segment_int.h"
 
@@ -46,6 +47,17 @@ static void assert_text(struct segments *segments, struct place place,
     char buffer[256] = "";
     assert_ok(segments_read_checked(segments, place, buffer, strlen(text)));
     assert_string_equal(buffer, text);
+}
+
+static bool directory_synced;
+
+static int watch_fsync(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        directory_synced = true;
+    }
+    return fsync(fd);
 }
 
 /* Fills whole segments quickly. */
@@ -103,6 +115,22 @@ static void places_survive_a_restart_and_a_new_segment_begins(void **state)
     assert_int_equal(b.segment, 2);
     assert_text(segments, a, "before");
     assert_text(segments, b, "after");
+    segment_writer_close(writer);
+    segments_close(segments);
+}
+
+/* A file that is synced and has no name is lost all the same. */
+static void the_name_of_a_new_segment_is_durable(void **state)
+{
+    struct segments *segments = open_segments(state);
+    struct segment_writer *writer = NULL;
+    assert_ok(segment_writer_open(segments, &writer));
+    struct store_io was = store_io;
+    store_io.fsync = watch_fsync;
+    directory_synced = false;
+    append_text(writer, "first");
+    assert_true(directory_synced);
+    store_io = was;
     segment_writer_close(writer);
     segments_close(segments);
 }
@@ -542,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_appended_is_read),
         TEST(places_survive_a_restart_and_a_new_segment_begins),
+        TEST(the_name_of_a_new_segment_is_durable),
         TEST(two_writers_have_a_segment_each),
         TEST(closing_gives_back_the_preallocated_tail),
         TEST(opening_after_a_kill_trims_the_tail_but_no_record),
