@@ -411,6 +411,9 @@ void leader_time(struct raft *r)
 
 static raft_time peer_deadline(const struct raft *r, const struct peer *peer)
 {
+    if (must_not_know_yet(r, peer)) {
+        return UINT64_MAX; /* nothing is sent that could be sent again */
+    }
     if (peer->state == RAFT_PROBE) {
         return peer->probed + r->options.probe_retry_us;
     }

@@ -382,6 +382,33 @@ static void a_leader_that_has_left_goes_and_reads_no_more(void **state)
     solo_release(&s);
 }
 
+/* Whom the latest list leaves out is sent no records until that is committed, so
+ * no answer is waited for. */
+static void who_is_being_removed_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct solo s;
+    solo_init(&s, 3, 1, "11");
+    struct raft_config above = {.index = 2, .members = list_of(2, 0)};
+    s.boot.configs = &above;
+    s.boot.config_count = 1;
+    solo_start(&s);
+    solo_timeout(&s);
+    solo_receive(&s, (struct raft_message){.type = RAFT_PREVOTE_REPLY,
+                                           .from = 2,
+                                           .term = 2,
+                                           .granted = true});
+    solo_sync(&s);
+    solo_receive(&s, (struct raft_message){.type = RAFT_VOTE_REPLY,
+                                           .from = 2,
+                                           .term = 2,
+                                           .granted = true});
+    assert_int_equal(solo_status(&s).role, RAFT_LEADER);
+    assert_int_equal(solo_status(&s).peer_count, 2);
+    assert_true(raft_deadline(s.raft) > s.now);
+    solo_release(&s);
+}
+
 static void fewer_voters_than_the_floor_do_not_run(void **state)
 {
     (void)state;
@@ -477,6 +504,7 @@ int main(void)
         cmocka_unit_test(who_leaves_runs_until_that_is_committed),
         cmocka_unit_test(who_leaves_runs_also_when_it_forgot_that_it_came),
         cmocka_unit_test(a_leader_that_has_left_goes_and_reads_no_more),
+        cmocka_unit_test(who_is_being_removed_is_not_waited_for),
         cmocka_unit_test(fewer_voters_than_the_floor_do_not_run),
         cmocka_unit_test(a_learner_is_promoted_when_a_round_was_short),
         cmocka_unit_test(who_is_preferred_is_handed_the_lead),
