@@ -149,6 +149,7 @@ costs_one_lease() {
     more_writes "$L" one
     wait_until 20 has_holders 1 "$L" "$G" # and the others go on
     gated=$(field "$L" counters.commits_gated)
+    sleep 1.5 # three times as long: a second one would be seen
     more_writes "$L" one
     kill "${PROBES[0]}"
     wait "${PROBES[0]}"
