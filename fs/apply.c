@@ -181,7 +181,7 @@ static int apply_any(struct apply *apply, const struct record *record,
     }
     if (rc == 0) {
         rc = tree_set_applied(apply->tree, record->index, record->term,
-                              record->time_ns);
+                              record->time_ns, record->chain);
     }
     return rc;
 }

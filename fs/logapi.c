@@ -48,6 +48,7 @@ static int log_append(void *self, struct record *const *records, size_t count)
         rows[i] = (struct log_row){
             .index = record->index,
             .term = record->term,
+            .chain = record->chain,
             .size = (uint32_t)record_size(record, true),
             .bytes = {.data = at, .size = size},
             .place = {.segment = record->place.segment,
@@ -153,14 +154,20 @@ static int log_compact(void *self, raft_index upto)
     return rc < 0 ? rc : 0;
 }
 
+static int log_chain(void *self, raft_index index, uint64_t *chain)
+{
+    struct node *node = self;
+    return raftlog_chain(node->log, index, chain);
+}
+
 static int log_reset(void *self, raft_index index, raft_term term,
-                     raft_index doubtful)
+                     uint64_t chain, raft_index doubtful)
 {
     struct node *node = self;
     node->sync.truncated = true;
     int rc;
     do {
-        rc = raftlog_reset(node->log, index, term, doubtful, wall_ns());
+        rc = raftlog_reset(node->log, index, term, chain, doubtful, wall_ns());
     } while (room_made(node, rc));
     return rc < 0 ? rc : quarantine_cut(node);
 }
@@ -209,6 +216,7 @@ void logapi_fill(struct node *node)
         .save = log_save,
         .read = log_read,
         .compact = log_compact,
+        .chain = log_chain,
         .reset = log_reset,
         .sync = log_sync,
     };

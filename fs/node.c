@@ -288,6 +288,7 @@ static int finish_install(struct node *node, struct log_head *head)
     uint64_t applied = tree_applied(node->tree);
     if (head->base_index < applied) {
         rc = raftlog_reset(node->log, applied, tree_applied_term(node->tree),
+                           tree_applied_chain(node->tree),
                            applied + 1, node->pilot.wall_ns(node));
         raftlog_close(node->log);
         node->log = NULL;

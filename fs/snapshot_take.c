@@ -181,6 +181,7 @@ static void tell_hull(struct node *node)
     struct hull_snapshot snapshot = {
         .index = tree_applied(node->tree),
         .term = tree_applied_term(node->tree),
+        .chain = tree_applied_chain(node->tree),
         .time_ns = tree_time_ns(node->tree),
     };
     if (members_of_tree(node, &snapshot.config) < 0) {

@@ -47,7 +47,7 @@ enum {
 
 /* The view. */
 struct image_header {
-    uint64_t index, term, time_ns;
+    uint64_t index, term, time_ns, chain;
     uint64_t next_ino, next_cookie, next_lock;
     uint64_t digest, inodes, bytes;
 };

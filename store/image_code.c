@@ -421,7 +421,7 @@ int image_item_next(struct image_reader *r, struct image_item *out)
 /* --- chunks --- */
 
 enum {
-    HEADER_SIZE = 9 * 8,
+    HEADER_SIZE = 10 * 8,
     CURSOR_SIZE = 2 + 2 * 8,
     FRONT_SIZE = 4 + IMAGE_ASK_SIZE + HEADER_SIZE + CURSOR_SIZE + 8,
     SUM_SIZE = 8,
@@ -439,6 +439,7 @@ void image_chunk_seal(struct blob *out, const struct image_chunk *chunk)
     const uint64_t wide[] = {
         h->index,     h->term,   h->time_ns, h->next_ino, h->next_cookie,
         h->next_lock, h->digest, h->inodes,  h->bytes,
+        h->chain,
     };
     struct blob front = BLOB_EMPTY;
     image_write(&front, IMAGE_FORMAT, 4);
@@ -477,6 +478,7 @@ int image_chunk_decode(struct view src, struct image_chunk *out)
     uint64_t *wide[] = {
         &h->index,     &h->term,   &h->time_ns, &h->next_ino, &h->next_cookie,
         &h->next_lock, &h->digest, &h->inodes,  &h->bytes,
+        &h->chain,
     };
     for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
         *wide[i] = image_read(&r, 8);

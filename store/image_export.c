@@ -19,6 +19,7 @@ static void read_header(struct image_export *export)
         .index = meta->applied,
         .term = meta->term,
         .time_ns = meta->time_ns,
+        .chain = meta->chain,
         .next_ino = meta->next_ino,
         .next_cookie = meta->next_cookie,
         .next_lock = meta->next_lock,

@@ -459,6 +459,7 @@ static int compare(struct image_import *import)
     meta->applied = header->index;
     meta->term = header->term;
     meta->time_ns = header->time_ns;
+    meta->chain = header->chain;
     meta->next_ino = header->next_ino;
     meta->next_cookie = header->next_cookie;
     meta->next_lock = header->next_lock;

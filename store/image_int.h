@@ -14,7 +14,7 @@
 #include "store/tree_int.h"
 
 enum {
-    IMAGE_FORMAT = 1,
+    IMAGE_FORMAT = 2,
     IMAGE_KEEP_MAX = 4096,         /* inode numbers in one item */
     IMAGE_NAMES_BYTES = 32 * 1024, /* names in one item, about */
     IMAGE_ITEM_MAX = 1024 * 1024,

@@ -18,12 +18,12 @@
 
 const char *const raftlog_sql_text[SQL_COUNT] = {
     [SQL_APPEND] = "INSERT INTO records(" RAFTLOG_COLUMNS
-                   ",durable) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                   ",durable) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     [SQL_META] = "UPDATE meta SET value=?2 WHERE key=?1",
     [SQL_META_GET] = "SELECT value FROM meta WHERE key=?1",
     [SQL_META_PUT] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
     [SQL_READ] = "SELECT " RAFTLOG_COLUMNS " FROM records WHERE idx=?1",
-    [SQL_TERM] = "SELECT term FROM records WHERE idx=?1",
+    [SQL_TERM] = "SELECT term, chain FROM records WHERE idx=?1",
     [SQL_PLACES] =
         "SELECT segment, payload_size" RECORDS_BETWEEN " AND segment<>0",
     [SQL_DELETE] = "DELETE" RECORDS_BETWEEN,
@@ -117,7 +117,8 @@ static int insert(struct raftlog *log, const struct log_row *row)
     sqlite3_bind_int64(statement, 7, row->payload_size);
     sqlite3_bind_blob64(statement, 8, row->bytes.data, row->bytes.size,
                         SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 9, (sqlite3_int64)log->durable);
+    sqlite3_bind_int64(statement, 9, (sqlite3_int64)row->chain);
+    sqlite3_bind_int64(statement, 10, (sqlite3_int64)log->durable);
     return db_run(&log->db, statement, "append a record");
 }
 
@@ -289,7 +290,8 @@ int raftlog_save_peer(struct raftlog *log, uint64_t node, uint64_t disk)
 
 /* --- compact and reset --- */
 
-static int get_term(struct raftlog *log, uint64_t index, uint64_t *term)
+static int get_term(struct raftlog *log, uint64_t index, uint64_t *term,
+                    uint64_t *chain)
 {
     sqlite3_stmt *statement = log->sql[SQL_TERM];
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)index);
@@ -302,24 +304,47 @@ static int get_term(struct raftlog *log, uint64_t index, uint64_t *term)
         return rc;
     }
     *term = (uint64_t)sqlite3_column_int64(statement, 0);
+    *chain = (uint64_t)sqlite3_column_int64(statement, 1);
     sqlite3_reset(statement);
     return 0;
 }
 
-static int move_base(struct raftlog *log, uint64_t to, uint64_t *term)
+int raftlog_chain(struct raftlog *log, uint64_t index, uint64_t *chain)
+{
+    uint64_t term;
+    if (index == log->meta.base_index) {
+        *chain = log->meta.base_chain;
+        return 0;
+    }
+    if (index < log->meta.base_index || index > log->last) {
+        return store_fail(STORE_NOT_FOUND, "%s: no record %" PRIu64,
+                          log->db.path, index);
+    }
+    return get_term(log, index, &term, chain);
+}
+
+static int set_base(struct raftlog *log, uint64_t index, uint64_t term,
+                    uint64_t chain)
+{
+    int rc = raftlog_set_meta(log, "base_index", index);
+    if (rc == 0) {
+        rc = raftlog_set_meta(log, "base_term", term);
+    }
+    return rc < 0 ? rc : raftlog_set_meta(log, "base_chain", chain);
+}
+
+static int move_base(struct raftlog *log, uint64_t to, uint64_t *term,
+                     uint64_t *chain)
 {
     uint64_t first = log->meta.base_index + 1;
-    int rc = get_term(log, to, term);
+    int rc = get_term(log, to, term, chain);
     if (rc == 0) {
         rc = drop_places(log, first, to);
     }
     if (rc == 0) {
         rc = delete_rows(log, first, to);
     }
-    if (rc == 0) {
-        rc = raftlog_set_meta(log, "base_index", to);
-    }
-    return rc < 0 ? rc : raftlog_set_meta(log, "base_term", *term);
+    return rc < 0 ? rc : set_base(log, to, *term, *chain);
 }
 
 int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most)
@@ -337,19 +362,20 @@ int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most)
     if (rc < 0) {
         return rc;
     }
-    uint64_t term = 0;
-    rc = commit_with_mark(log, move_base(log, to, &term));
+    uint64_t term = 0, chain = 0;
+    rc = commit_with_mark(log, move_base(log, to, &term, &chain));
     if (rc < 0) {
         return rc;
     }
     log->meta.base_index = to;
     log->meta.base_term = term;
+    log->meta.base_chain = chain;
     return to < upto ? 1 : 0;
 }
 
 /* All rows go. */
 static int begin_anew(struct raftlog *log, uint64_t index, uint64_t term,
-                      uint64_t doubtful, uint64_t now_ns)
+                      uint64_t chain, uint64_t doubtful, uint64_t now_ns)
 {
     uint64_t first = log->meta.base_index + 1;
     uint64_t keep = doubtful > first ? doubtful : first;
@@ -364,10 +390,7 @@ static int begin_anew(struct raftlog *log, uint64_t index, uint64_t term,
     if (rc == 0 && keep <= log->last) {
         rc = move_rows(log, keep, now_ns);
     }
-    if (rc == 0) {
-        rc = raftlog_set_meta(log, "base_index", index);
-    }
-    return rc < 0 ? rc : raftlog_set_meta(log, "base_term", term);
+    return rc < 0 ? rc : set_base(log, index, term, chain);
 }
 
 static int sync_reset(struct raftlog *log)
@@ -382,11 +405,12 @@ static int sync_reset(struct raftlog *log)
 }
 
 int raftlog_reset(struct raftlog *log, uint64_t index, uint64_t term,
-                  uint64_t doubtful, uint64_t now_ns)
+                  uint64_t chain, uint64_t doubtful, uint64_t now_ns)
 {
-    uint64_t have = 0;
+    uint64_t have = 0, have_chain = 0;
     assert(index > log->meta.base_index);
-    int rc = index <= log->last ? get_term(log, index, &have) : 0;
+    int rc = index <= log->last ? get_term(log, index, &have, &have_chain)
+                                 : 0;
     bool stays = have == term;
     if (rc == 0) {
         rc = raftlog_begin(log);
@@ -398,15 +422,17 @@ int raftlog_reset(struct raftlog *log, uint64_t index, uint64_t term,
     if (!stays || log->durable < index) {
         log->durable = index;
     }
-    rc = commit_with_mark(log, stays ? move_base(log, index, &have)
-                                     : begin_anew(log, index, term, doubtful,
-                                                  now_ns));
+    rc = commit_with_mark(log, stays
+                                   ? move_base(log, index, &have, &have_chain)
+                                   : begin_anew(log, index, term, chain,
+                                                doubtful, now_ns));
     if (rc < 0) {
         log->durable = durable;
         return rc;
     }
     log->meta.base_index = index;
     log->meta.base_term = term;
+    log->meta.base_chain = stays ? have_chain : chain;
     if (!stays) {
         log->last = index;
     }

@@ -23,6 +23,7 @@
 
 struct log_row {
     uint64_t index, term;
+    uint64_t chain;      /* of the record: a hash of the log up to it */
     uint32_t size;     /* whole encoded size, payload included */
     struct view bytes; /* encoded; with its payload iff place.segment==0 */
     struct place place;
@@ -84,12 +85,14 @@ int raftlog_read(struct raftlog *log, uint64_t index, struct log_row *row);
 /* Deletes rows up to upto, at most `most` of them a call; 1 when more are left.
  */
 int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most);
+/* As it was appended; also of the place where the log begins. STORE_NOT_FOUND. */
+int raftlog_chain(struct raftlog *log, uint64_t index, uint64_t *chain);
 /* The log begins behind index, of term, from now on: durable when it returns.
  * What follows stays if the row at index is of that term; else all rows go, the
  * newest of those from `doubtful` on to quarantine. 1: they stayed, 0: all went.
  */
 int raftlog_reset(struct raftlog *log, uint64_t index, uint64_t term,
-                  uint64_t doubtful, uint64_t now_ns);
+                  uint64_t chain, uint64_t doubtful, uint64_t now_ns);
 /* Remembers (with the next write) that everything up to index is durable. */
 void raftlog_durable(struct raftlog *log, uint64_t index);
 uint64_t raftlog_last(const struct raftlog *log);

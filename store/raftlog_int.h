@@ -13,7 +13,7 @@
 #include "store/raftlog.h"
 
 enum {
-    RAFTLOG_VERSION = 2,
+    RAFTLOG_VERSION = 3,
     RAFTLOG_APPLICATION_ID = 0x52464c47, /* "RFLG", for file(1) */
     RAFTLOG_QUARANTINE_MAX = 1000,
     RAFTLOG_QUARANTINE_BYTES_MAX = 64 * 1024 * 1024, /* payloads included */
@@ -53,7 +53,7 @@ struct place_uses {
 /* What the table meta says. */
 struct raftlog_meta {
     uint64_t version, cluster_id, node, term, vote, base_index, base_term,
-        durable, standing, disk, rejoined;
+        base_chain, durable, standing, disk, rejoined;
 };
 
 struct raftlog {
@@ -77,7 +77,7 @@ int raftlog_commit(struct raftlog *log, int rc);
 extern const char *const raftlog_sql_text[SQL_COUNT];
 
 /* --- rows (raftlog_read.c) --- */
-#define RAFTLOG_COLUMNS "idx,term,size,hash,segment,position,payload_size,bytes"
+#define RAFTLOG_COLUMNS "idx,term,size,hash,segment,position,payload_size,bytes,chain"
 uint64_t raftlog_row_hash(const struct log_row *row);
 /* Copies the RAFTLOG_COLUMNS of the current row; row->bytes points into
  * *buffer. STORE_CORRUPT when the checksum differs. */

@@ -18,7 +18,7 @@ static const char schema[] =
     "CREATE TABLE records(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL,"
     " size INTEGER NOT NULL, hash INTEGER NOT NULL, segment INTEGER NOT NULL,"
     " position INTEGER NOT NULL, payload_size INTEGER NOT NULL,"
-    " durable INTEGER NOT NULL, bytes BLOB NOT NULL);"
+    " durable INTEGER NOT NULL, chain INTEGER NOT NULL, bytes BLOB NOT NULL);"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL)"
     " WITHOUT ROWID;"
     "CREATE TABLE quarantine(id INTEGER PRIMARY KEY AUTOINCREMENT, idx INTEGER NOT NULL,"
@@ -82,6 +82,7 @@ static const struct {
     {"vote", offsetof(struct raftlog_meta, vote)},
     {"base_index", offsetof(struct raftlog_meta, base_index)},
     {"base_term", offsetof(struct raftlog_meta, base_term)},
+    {"base_chain", offsetof(struct raftlog_meta, base_chain)},
     {"durable", offsetof(struct raftlog_meta, durable)},
     {"standing", offsetof(struct raftlog_meta, standing)},
     {"disk", offsetof(struct raftlog_meta, disk)},

@@ -10,9 +10,10 @@
 /* The checksum covers all columns: the numbers seed the hash of the bytes. */
 uint64_t raftlog_row_hash(const struct log_row *row)
 {
-    const uint64_t numbers[6] = {
+    const uint64_t numbers[7] = {
         row->index,         row->term,           row->size,
         row->place.segment, row->place.position, row->payload_size,
+        row->chain,
     };
     uint8_t raw[sizeof(numbers)];
     for (size_t i = 0; i < sizeof(raw); i++) {
@@ -37,6 +38,7 @@ int raftlog_take_row(struct db *db, sqlite3_stmt *statement,
         .place = {.segment = column(statement, 4),
                   .position = column(statement, 5)},
         .payload_size = (uint32_t)column(statement, 6),
+        .chain = column(statement, 8),
     };
     uint64_t hash = column(statement, 3);
     const void *bytes = sqlite3_column_blob(statement, 7);

@@ -91,7 +91,7 @@ static int insert_root(struct db *db, uint64_t cluster_id)
              "INSERT INTO inodes VALUES(1, %u, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,"
              " 1, 0, 0, 0);"
              "INSERT INTO meta VALUES(1, %d, %lld, 0, 0, 0, %lld, %d, 3, 1, 1,"
-             " 1, 0);",
+             " 1, 0, 0);",
              root.mode, TREE_FORMAT, (long long)cluster_id,
              (long long)tree_hash_inode(&root), TREE_ROOT + 1);
     return db_exec(db, sql);
@@ -131,7 +131,7 @@ static int load_meta(struct tree *tree)
     int rc = db_prepare(&tree->db,
                         "SELECT format, cluster_id, applied, term, time_ns,"
                         " digest, next_ino, next_cookie, next_lock,"
-                        " next_stamp, inodes, bytes,"
+                        " next_stamp, inodes, bytes, chain,"
                         " (SELECT count(*) FROM purge),"
                         " (SELECT count(*) FROM locks)"
                         " FROM meta WHERE id=1",
@@ -159,9 +159,10 @@ static int load_meta(struct tree *tree)
             .next_stamp = tree_column(statement, 9),
             .inodes = tree_column(statement, 10),
             .bytes = tree_column(statement, 11),
+            .chain = tree_column(statement, 12),
         };
-        tree->purge_count = tree_column(statement, 12);
-        tree->lock_count = tree_column(statement, 13);
+        tree->purge_count = tree_column(statement, 13);
+        tree->lock_count = tree_column(statement, 14);
         rc = 0;
     }
     sqlite3_finalize(statement);
@@ -265,7 +266,7 @@ int tree_meta_flush(struct tree *tree)
         meta->applied,   meta->term,       meta->time_ns,
         meta->digest,    meta->next_ino,   meta->next_cookie,
         meta->next_lock, meta->next_stamp, meta->inodes,
-        meta->bytes,
+        meta->bytes,     meta->chain,
     };
     sqlite3_stmt *statement = tree->statements[TREE_META_SET];
     for (int i = 0; i < (int)(sizeof(values) / sizeof(values[0])); i++) {
@@ -307,19 +308,25 @@ uint64_t tree_applied(const struct tree *tree)
 }
 
 int tree_set_applied(struct tree *tree, uint64_t index, uint64_t term,
-                     uint64_t time_ns)
+                     uint64_t time_ns, uint64_t chain)
 {
     assert(tree->db.in_transaction);
     assert(index >= tree->meta.applied);
     tree->meta.applied = index;
     tree->meta.term = term;
     tree->meta.time_ns = time_ns;
+    tree->meta.chain = chain;
     return 0;
 }
 
 uint64_t tree_applied_term(const struct tree *tree)
 {
     return tree->meta.term;
+}
+
+uint64_t tree_applied_chain(const struct tree *tree)
+{
+    return tree->meta.chain;
 }
 
 uint64_t tree_time_ns(const struct tree *tree)

@@ -73,10 +73,11 @@ void tree_close(struct tree *tree); /* rolls back what is not committed */
 int tree_begin(struct tree *tree); /* no-op inside a transaction */
 int tree_commit(struct tree *tree);
 uint64_t tree_applied(const struct tree *tree);
-/* index, term and time of the record just applied; in the transaction. */
+/* index, term, time and chain of the record just applied; in the transaction. */
 int tree_set_applied(struct tree *tree, uint64_t index, uint64_t term,
-                     uint64_t time_ns);
+                     uint64_t time_ns, uint64_t chain);
 uint64_t tree_applied_term(const struct tree *tree);
+uint64_t tree_applied_chain(const struct tree *tree);
 uint64_t tree_time_ns(const struct tree *tree);
 uint64_t tree_digest(const struct tree *tree);
 /* Next inode number (also used for bodies); part of the state. */

@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 
 enum {
-    TREE_FORMAT = 2,
+    TREE_FORMAT = 3,
     TREE_INODES_CACHED = 4096, /* a power of 2; about 650 KiB */
     TREE_TAILS_CACHED = 64,    /* likewise; bodies being appended to */
     /* Appended bytes join the inline extent before them up to this size: above
@@ -119,7 +119,7 @@ struct session_hash {
 
 struct tree_meta { /* one row; written by each commit */
     uint64_t cluster_id;
-    uint64_t applied, term, time_ns;
+    uint64_t applied, term, time_ns, chain;
     uint64_t digest;
     uint64_t next_ino, next_cookie, next_lock;
     uint64_t next_stamp; /* of inline extents; this node's own */

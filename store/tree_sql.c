@@ -6,7 +6,7 @@
 const char tree_schema[] =
     "CREATE TABLE meta(id INTEGER PRIMARY KEY, format INTEGER, cluster_id,"
     " applied, term, time_ns, digest, next_ino, next_cookie, next_lock,"
-    " next_stamp, inodes, bytes);"
+    " next_stamp, inodes, bytes, chain);"
     "CREATE TABLE inodes(ino INTEGER PRIMARY KEY, mode INTEGER, uid INTEGER,"
     " gid INTEGER, nlink INTEGER, rdev INTEGER, size INTEGER, blocks INTEGER,"
     " atime INTEGER, mtime INTEGER, ctime INTEGER, btime INTEGER,"
@@ -40,7 +40,7 @@ const char *const tree_sql[TREE_STATEMENTS] = {
     [TREE_READ_END] = "COMMIT",
     [TREE_META_SET] = "UPDATE meta SET applied=?1, term=?2, time_ns=?3,"
                       " digest=?4, next_ino=?5, next_cookie=?6, next_lock=?7,"
-                      " next_stamp=?8, inodes=?9, bytes=?10 WHERE id=1",
+                      " next_stamp=?8, inodes=?9, bytes=?10, chain=?11 WHERE id=1",
     [TREE_INODE_GET] = "SELECT * FROM inodes WHERE ino=?1",
     [TREE_INODE_INSERT] = "INSERT INTO inodes VALUES(?1, ?2, ?3, ?4, ?5, ?6,"
                           " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",

@@ -27,7 +27,7 @@ enum event_severity { EVENT_INFO, EVENT_WARN, EVENT_FAULT, EVENT_FATAL };
     X(EVENT_TRUNCATED, "truncated", EVENT_WARN,                                \
       "records were superseded by a new leader's")                             \
     X(EVENT_DIVERGED, "diverged", EVENT_FATAL,                                 \
-      "the leader contradicts a committed record")                             \
+      "the leader's log contradicts ours where it must not")                             \
     X(EVENT_VOTE_REFUSED, "vote-refused", EVENT_INFO,                          \
       "a candidate was ignored, the leader works")                             \
     X(EVENT_NEEDS_SNAPSHOT, "needs-snapshot", EVENT_WARN,                      \

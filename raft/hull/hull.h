@@ -106,6 +106,7 @@ struct hull_snapshot {
     raft_index index;
     raft_term term;
     uint64_t time_ns;
+    uint64_t chain; /* of the record at index: wire/record.h */
     struct raft_config config; /* committed there; index 0: the one we know */
 };
 void hull_installed(struct hull *hull, raft_time now,

@@ -32,7 +32,7 @@ static void begin_behind(struct hull *hull,
         return;
     }
     int rc = hull->log->reset(hull->log->self, index, snapshot->term,
-                              hull->commit + 1);
+                              snapshot->chain, hull->commit + 1);
     if (rc < 0) {
         hull_fail(hull, EVENT_TRUNCATE_FAILED, index, rc);
         return;

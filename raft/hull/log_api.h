@@ -28,14 +28,18 @@ struct log_api {
     /* Gives one reference, payload included, place filled in. Negative: not there.
      */
     int (*read)(void *self, raft_index index, struct record **out);
+    /* The chain (wire/record.h) of a record that is there, or of the place where
+     * the log begins. */
+    int (*chain)(void *self, raft_index index, uint64_t *out);
     /* Records up to `upto` may go. */
     int (*compact)(void *self, raft_index upto);
-    /* The log begins behind `index`, of `term`, from now on: durable on return,
-     * with all that was written before. `index` is above where it began.
+    /* The log begins behind `index`, of `term` and `chain`, from now on: durable
+     * on return, with all that was written before. `index` is above where it
+     * began.
      * What follows stays if the log has that very record; else all goes. Records
      * from `doubtful` on are not known to be committed, and may be kept in
      * quarantine. */
-    int (*reset)(void *self, raft_index index, raft_term term,
+    int (*reset)(void *self, raft_index index, raft_term term, uint64_t chain,
                  raft_index doubtful);
     /* Starts making everything written so far durable. When that is done, the
      * owner of the hull's thread calls hull_log_durable(hull, token, status). At

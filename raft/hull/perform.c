@@ -69,6 +69,33 @@ static void stamp(struct hull *hull, const struct raft_effect *effect,
     }
 }
 
+/* Two logs with the same record at a place are the same up to there, and the chain
+ * shows whether that is so. Only a fault of a program or of a disk breaks it. */
+static int chain(struct hull *hull, struct record **records, uint32_t count,
+                 bool ours)
+{
+    raft_index before = records[0]->index - 1;
+    struct record *record = cache_get(&hull->cache, before);
+    uint64_t hash = record != NULL ? record->chain : 0;
+    int rc = record != NULL
+                 ? 0
+                 : hull->log->chain(hull->log->self, before, &hash);
+    if (rc < 0) {
+        hull_fail(hull, EVENT_READ_FAILED, before, rc);
+        return -1;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        hash = record_chain(records[i], hash);
+        if (ours) {
+            records[i]->chain = hash;
+        } else if (records[i]->chain != hash) {
+            hull_fail(hull, EVENT_DIVERGED, records[i]->index, 0);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int stage(struct hull *hull, struct record **records, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -107,12 +134,14 @@ static void append(struct hull *hull, const struct raft_effect *effect,
                    struct record **records)
 {
     uint32_t count = (uint32_t)(effect->last - effect->first + 1);
-    if (effect->source != RAFT_FROM_MESSAGE) {
+    bool ours = effect->source != RAFT_FROM_MESSAGE;
+    if (ours) {
         stamp(hull, effect, records, count);
     }
     assert(records[0]->index == effect->first);
     assert(records[count - 1]->index == effect->last);
-    if (stage(hull, records, count) < 0) {
+    if (chain(hull, records, count, ours) < 0 ||
+        stage(hull, records, count) < 0) {
         return;
     }
     int rc = hull->log->append(hull->log->self, records, count);

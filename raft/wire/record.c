@@ -9,8 +9,9 @@
 
 enum {
     RECORD_MAGIC = 0x43455252, /* "RREC" */
-    RECORD_VERSION = 1,
+    RECORD_VERSION = 2,
     CHECKSUM_AT = RECORD_HEADER_SIZE - 8,
+    CHAIN_AT = CHECKSUM_AT - 8,
 };
 
 /* The content follows the struct in the same allocation. */
@@ -89,24 +90,41 @@ static uint64_t checksum(const uint8_t *header, struct bytes body)
     return hash64(body, hash64(front, 0));
 }
 
+/* All that makes the record what it is, but for its body. */
+static void write_front(struct writer *w, const struct record *record)
+{
+    write_u32(w, RECORD_MAGIC);
+    write_u16(w, RECORD_VERSION);
+    write_u16(w, record->code);
+    write_u64(w, record->index);
+    write_u64(w, record->term);
+    write_u64(w, record->time_ns);
+    write_u64(w, record->origin);
+    write_u64(w, record->session);
+    write_u64(w, record->serial);
+    write_u32(w, (uint32_t)record->body.size);
+    write_u64(w, record->payload_size);
+    write_u64(w, record->payload_hash[0]);
+    write_u64(w, record->payload_hash[1]);
+}
+
+uint64_t record_chain(const struct record *record, uint64_t before)
+{
+    uint8_t front[CHAIN_AT];
+    struct writer w = writer_init(front, sizeof front);
+    write_front(&w, record);
+    assert(writer_left(&w) == 0);
+    struct bytes bytes = {.data = front, .size = sizeof front};
+    return hash64(record->body, hash64(bytes, before));
+}
+
 void record_encode(const struct record *record, bool with_payload, void *out)
 {
     assert(!with_payload || record->payload.size == record->payload_size);
     uint8_t *header = out;
     struct writer w = writer_init(out, record_size(record, with_payload));
-    write_u32(&w, RECORD_MAGIC);
-    write_u16(&w, RECORD_VERSION);
-    write_u16(&w, record->code);
-    write_u64(&w, record->index);
-    write_u64(&w, record->term);
-    write_u64(&w, record->time_ns);
-    write_u64(&w, record->origin);
-    write_u64(&w, record->session);
-    write_u64(&w, record->serial);
-    write_u32(&w, (uint32_t)record->body.size);
-    write_u64(&w, record->payload_size);
-    write_u64(&w, record->payload_hash[0]);
-    write_u64(&w, record->payload_hash[1]);
+    write_front(&w, record);
+    write_u64(&w, record->chain);
     assert(w.at == header + CHECKSUM_AT);
     write_u64(&w, checksum(header, record->body));
     write_bytes(&w, record->body);
@@ -135,6 +153,7 @@ static uint32_t read_header(struct reader *r, bool with_payload,
     out->payload_size = read_u64(r);
     out->payload_hash[0] = read_u64(r);
     out->payload_hash[1] = read_u64(r);
+    out->chain = read_u64(r);
     *sum = read_u64(r);
     uint64_t room = RECORD_SIZE_MAX - RECORD_HEADER_SIZE;
     if (out->code == 0 || body_size > room ||

@@ -8,9 +8,9 @@
  * Bytes (little-endian; table in docs/formats.md):
  *   u32 magic "RREC" · u16 version · u16 code · u64 index · u64 term ·
  *   u64 time_ns · u64 origin · u64 session · u64 serial · u32 body_size ·
- *   u64 payload_size · u64 payload_hash[2] · u64 checksum · body · payload
- *   (unless encoded without it). The checksum is XXH3-64 of the body, seeded
- *   with XXH3-64 of the header's bytes before the checksum.
+ *   u64 payload_size · u64 payload_hash[2] · u64 chain · u64 checksum · body ·
+ *   payload (unless encoded without it). The checksum is XXH3-64 of the body,
+ *   seeded with XXH3-64 of the header's bytes before the checksum.
  *
  * Thread: loop. Memory: one allocation, counted references.
  */
@@ -20,7 +20,7 @@
 #include "raft/core/types.h"
 
 enum {
-    RECORD_HEADER_SIZE = 92,
+    RECORD_HEADER_SIZE = 100,
     /* Header, body and payload: a payload of 1 MiB and room to spare. Whatever
      * claims to be larger is garbage. Also fits into one frame. */
     RECORD_SIZE_MAX = 2 * 1024 * 1024,
@@ -42,6 +42,7 @@ struct record {
     struct bytes body;
     uint64_t payload_size;
     uint64_t payload_hash[2]; /* XXH3-128 low, high; 0 0 when empty */
+    uint64_t chain; /* stamped by the leader: record_chain() */
     struct bytes payload;     /* data NULL: payload is in the segment only;
                                * never NULL when payload_size is 0 */
     struct record_place place;
@@ -66,6 +67,10 @@ void record_encode(const struct record *record, bool with_payload, void *out);
  * bytes are not a whole valid record (never reads outside src). */
 int record_decode(struct bytes src, bool with_payload, struct record **out,
                   size_t *used);
+/* A hash of the record and, through `before`, the chain of the record before it, of
+ * the whole log up to here: two logs with the same chain at a place are the same up
+ * to there. 0 is before the first record. */
+uint64_t record_chain(const struct record *record, uint64_t before);
 /* True when the bytes hash to the record's payload_hash and size. */
 bool record_payload_ok(const struct record *record, struct bytes payload);
 

@@ -94,12 +94,14 @@ struct log_entry {
     size_t size;
     uint64_t segment; /* place */
     raft_term term;
+    uint64_t chain;
     unsigned refs;
 };
 
 struct log_image {
     raft_index base;
     raft_term base_term;
+    uint64_t base_chain;
     struct log_entry **list; /* owned, one reference each */
     size_t count, capacity;
     raft_term term;
@@ -123,6 +125,7 @@ struct log_op { /* written, not yet durable */
     raft_index index;
     raft_term term;
     node_id vote;
+    uint64_t chain;
 };
 
 struct disk {
@@ -184,7 +187,7 @@ struct event {
 
 struct committed { /* the one true history */
     raft_term term;
-    uint64_t hash, session, serial, time_ns;
+    uint64_t hash, chain, session, serial, time_ns;
     struct op *op; /* NULL: not a command */
     uint64_t key;  /* what it changed */
 };
@@ -251,7 +254,8 @@ void disk_wipe(struct disk *disk);
 void disk_join(struct disk *disk);
 void disk_durable(struct disk *disk, size_t ops);
 /* Begins the log behind that record: true, it had it and what follows. */
-bool disk_reset(struct disk *disk, raft_index index, raft_term term);
+bool disk_reset(struct disk *disk, raft_index index, raft_term term,
+                uint64_t chain);
 /* After a crash between tree and log. */
 void disk_settle(struct disk *disk, const struct world *world);
 raft_index image_last(const struct log_image *image);

@@ -16,6 +16,7 @@ static struct log_entry *entry_new(const struct record *record)
     entry->bytes = xmalloc(entry->size);
     entry->segment = record->place.segment;
     entry->term = record->term;
+    entry->chain = record->chain;
     record_encode(record, true, entry->bytes);
     return entry;
 }
@@ -65,6 +66,7 @@ static void image_compact(struct log_image *image, raft_index upto)
     assert(upto > image->base && upto <= image_last(image));
     size_t gone = (size_t)(upto - image->base);
     image->base_term = image->list[gone - 1]->term;
+    image->base_chain = image->list[gone - 1]->chain;
     for (size_t i = 0; i < gone; i++) {
         entry_unref(image->list[i]);
     }
@@ -82,7 +84,7 @@ static raft_term image_term(const struct log_image *image, raft_index index)
 }
 
 static void image_reset(struct log_image *image, raft_index index,
-                        raft_term term)
+                        raft_term term, uint64_t chain)
 {
     if (image_term(image, index) == term) {
         image_compact(image, index);
@@ -93,6 +95,7 @@ static void image_reset(struct log_image *image, raft_index index,
     }
     image->base = index;
     image->base_term = term;
+    image->base_chain = chain;
 }
 
 static void image_release(struct log_image *image)
@@ -136,7 +139,7 @@ static void op_perform(struct log_image *image, const struct log_op *op)
         image_compact(image, op->index);
         break;
     case LOG_RESET:
-        image_reset(image, op->index, op->term);
+        image_reset(image, op->index, op->term, op->chain);
         break;
     case LOG_JOIN:
         image->rejoining = false;
@@ -179,11 +182,15 @@ void disk_durable(struct disk *disk, size_t ops)
     memmove(disk->ops, disk->ops + ops, disk->op_count * sizeof(disk->ops[0]));
 }
 
-bool disk_reset(struct disk *disk, raft_index index, raft_term term)
+bool disk_reset(struct disk *disk, raft_index index, raft_term term,
+                uint64_t chain)
 {
     bool kept = image_term(&disk->now, index) == term;
     disk_write(disk, (struct log_op){
-                         .kind = LOG_RESET, .index = index, .term = term});
+                         .kind = LOG_RESET,
+                         .index = index,
+                         .term = term,
+                         .chain = chain});
     disk_durable(disk, disk->op_count);
     disk->sync_mark = 0;
     return kept;
@@ -197,7 +204,7 @@ void disk_settle(struct disk *disk, const struct world *world)
     }
     raft_term term = world->history[index - 1].term;
     if (image_term(&disk->now, index) != term) {
-        disk_reset(disk, index, term);
+        disk_reset(disk, index, term, world->history[index - 1].chain);
     }
 }
 
@@ -334,6 +341,18 @@ static int log_read(void *self, raft_index index, struct record **out)
     return 0;
 }
 
+static int log_chain(void *self, raft_index index, uint64_t *out)
+{
+    const struct node *node = self;
+    const struct log_image *now = &node->disk.now;
+    if (index < now->base || index > image_last(now)) {
+        return -1;
+    }
+    *out = index == now->base ? now->base_chain
+                              : now->list[index - now->base - 1]->chain;
+    return 0;
+}
+
 static int log_compact(void *self, raft_index upto)
 {
     struct node *node = self;
@@ -347,7 +366,7 @@ static int log_compact(void *self, raft_index upto)
 }
 
 static int log_reset(void *self, raft_index index, raft_term term,
-                     raft_index doubtful)
+                     uint64_t chain, raft_index doubtful)
 {
     struct node *node = self;
     (void)doubtful;
@@ -360,7 +379,7 @@ static int log_reset(void *self, raft_index index, raft_term term,
     }
     node->undo_low = 0;
     node->world->counters.suffixes_kept +=
-        disk_reset(&node->disk, index, term);
+        disk_reset(&node->disk, index, term, chain);
     return 0;
 }
 
@@ -397,6 +416,7 @@ struct log_api log_model(struct node *node)
         .truncate = log_truncate,
         .save = log_save,
         .read = log_read,
+        .chain = log_chain,
         .compact = log_compact,
         .reset = log_reset,
         .sync = log_sync,

@@ -84,6 +84,7 @@ static void history_add(struct world *world, const struct node *node,
     world->history[world->history_count] = (struct committed){
         .term = record->term,
         .hash = record_hash(record),
+        .chain = record->chain,
         .session = record->session,
         .serial = record->serial,
         .time_ns = record->time_ns,
@@ -302,7 +303,10 @@ void snapshot_event(struct node *node, raft_index index)
         return;
     }
     const struct hull_snapshot snapshot = {
-        .index = index, .term = last->term, .time_ns = last->time_ns};
+        .index = index,
+        .term = last->term,
+        .time_ns = last->time_ns,
+        .chain = last->chain};
     hull_installed(node->hull, node_clock(node), &snapshot);
 }
 

@@ -117,10 +117,10 @@ static int watch_truncate(void *self, raft_index from)
 
 /* The tree has come as a snapshot. */
 static int watch_reset(void *self, raft_index index, raft_term term,
-                       raft_index doubtful)
+                       uint64_t chain, raft_index doubtful)
 {
     struct sim_node *sim = sim_of_node(self);
-    int rc = real_log.reset(self, index, term, doubtful);
+    int rc = real_log.reset(self, index, term, chain, doubtful);
     if (rc < 0) {
         return rc;
     }

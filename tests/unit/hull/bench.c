@@ -48,6 +48,13 @@ static int log_read(void *self, raft_index index, struct record **out)
     return rc < 0 ? rc : disk_of(b).read(&b->disk, index, out);
 }
 
+static int log_chain(void *self, raft_index index, uint64_t *out)
+{
+    struct bench *b = self;
+    int rc = b->fails[CALL_READ];
+    return rc < 0 ? rc : disk_of(b).chain(&b->disk, index, out);
+}
+
 static int log_compact(void *self, raft_index upto)
 {
     struct bench *b = self;
@@ -56,12 +63,12 @@ static int log_compact(void *self, raft_index upto)
 }
 
 static int log_reset(void *self, raft_index index, raft_term term,
-                     raft_index doubtful)
+                     uint64_t chain, raft_index doubtful)
 {
     struct bench *b = self;
     b->reset_index = index;
     b->reset_doubtful = doubtful;
-    return disk_of(b).reset(&b->disk, index, term, doubtful);
+    return disk_of(b).reset(&b->disk, index, term, chain, doubtful);
 }
 
 static void log_sync(void *self, raft_token token)
@@ -80,6 +87,7 @@ struct log_api bench_log(struct bench *b)
         .truncate = log_truncate,
         .save = log_save,
         .read = log_read,
+        .chain = log_chain,
         .compact = log_compact,
         .reset = log_reset,
         .sync = log_sync,

@@ -24,6 +24,11 @@ void log_rules_durable(raft_token token, int status)
 
 /* --- short hands --- */
 
+static uint64_t chain_of(raft_index index, raft_term term)
+{
+    return ~(index << 32 | term); /* also above what is signed */
+}
+
 static struct record *record_of(raft_index index, raft_term term,
                                 const char *payload)
 {
@@ -39,6 +44,7 @@ static struct record *record_of(raft_index index, raft_term term,
     record->origin = 3;
     record->session = 7;
     record->serial = index;
+    record->chain = chain_of(index, term);
     if (record->payload_size > 0 && subject->stage != NULL) {
         subject->stage(record);
     }
@@ -89,7 +95,7 @@ static int reset(raft_index index, raft_term term)
     if (subject->undone != NULL) {
         subject->undone(index + 1);
     }
-    return api.reset(api.self, index, term, index + 1);
+    return api.reset(api.self, index, term, chain_of(index, term), index + 1);
 }
 
 static void sync_now(raft_token token)
@@ -101,13 +107,22 @@ static void sync_now(raft_token token)
     assert_true(durable.token == token);
 }
 
+static void expect_chain(raft_index index, raft_term term)
+{
+    uint64_t chain = 0;
+    assert_int_equal(api.chain(api.self, index, &chain), 0);
+    assert_true(chain == chain_of(index, term));
+}
+
 static void expect(raft_index index, raft_term term)
 {
     struct record *record = NULL;
+    expect_chain(index, term);
     assert_int_equal(api.read(api.self, index, &record), 0);
     assert_non_null(record);
     assert_true(record->index == index);
     assert_true(record->term == term);
+    assert_true(record->chain == chain_of(index, term));
     record_unref(record);
 }
 
@@ -276,6 +291,7 @@ static void compaction_leaves_what_is_behind(void **state)
     (void)state;
     append(1, 6, 1);
     assert_int_equal(compact(2), 0);
+    expect_chain(2, 1);
     expect_range(3, 6, 1);
     append(7, 7, 1);
     assert_int_equal(compact(5), 0);
@@ -302,6 +318,7 @@ static void a_reset_behind_the_end_forgets_all(void **state)
     (void)state;
     append(1, 3, 1);
     assert_int_equal(reset(20, 4), 0);
+    expect_chain(20, 4);
     for (raft_index i = 0; i <= 21; i++) {
         expect_none(i);
     }
@@ -327,6 +344,7 @@ static void a_reset_at_our_record_leaves_what_follows(void **state)
     append(1, 3, 1);
     append(4, 6, 2);
     assert_int_equal(reset(3, 1), 0);
+    expect_chain(3, 1);
     for (raft_index i = 0; i <= 3; i++) {
         expect_none(i);
     }
@@ -344,6 +362,7 @@ static void a_reset_at_a_record_of_another_term_forgets_all(void **state)
     (void)state;
     append(1, 6, 1);
     assert_int_equal(reset(3, 2), 0);
+    expect_chain(3, 2);
     for (raft_index i = 0; i <= 7; i++) {
         expect_none(i);
     }

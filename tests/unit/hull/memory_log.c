@@ -55,6 +55,20 @@ static int read(void *self, raft_index index, struct record **out)
     return 0;
 }
 
+static int chain(void *self, raft_index index, uint64_t *out)
+{
+    struct memory_log *log = self;
+    if (index == log->base) {
+        *out = log->base_chain;
+        return 0;
+    }
+    if (!holds(log, index)) {
+        return -1;
+    }
+    *out = log->list[index - log->base - 1]->chain;
+    return 0;
+}
+
 static int compact(void *self, raft_index upto)
 {
     struct memory_log *log = self;
@@ -64,6 +78,7 @@ static int compact(void *self, raft_index upto)
     }
     size_t gone = (size_t)(upto - log->base);
     log->base_term = log->list[gone - 1]->term;
+    log->base_chain = log->list[gone - 1]->chain;
     for (size_t i = 0; i < gone; i++) {
         record_unref(log->list[i]);
     }
@@ -73,7 +88,7 @@ static int compact(void *self, raft_index upto)
     return 0;
 }
 
-static int reset(void *self, raft_index index, raft_term term,
+static int reset(void *self, raft_index index, raft_term term, uint64_t hash,
                  raft_index doubtful)
 {
     struct memory_log *log = self;
@@ -85,6 +100,7 @@ static int reset(void *self, raft_index index, raft_term term,
     truncate(log, log->base + 1);
     log->base = index;
     log->base_term = term;
+    log->base_chain = hash;
     return 0;
 }
 
@@ -109,6 +125,7 @@ struct log_api memory_log_api(struct memory_log *log)
         .truncate = truncate,
         .save = save,
         .read = read,
+        .chain = chain,
         .compact = compact,
         .reset = reset,
         .sync = sync,

@@ -15,7 +15,8 @@ struct memory_log {
     struct record *list[MEMORY_LOG_MAX]; /* owned; the first is base + 1 */
     size_t count;
     raft_index base;     /* the log begins behind this one, */
-    raft_term base_term; /* of this term */
+    raft_term base_term; /* of this term, */
+    uint64_t base_chain; /* and this chain */
     raft_term term;
     node_id vote;
     raft_token syncing; /* asked for and not answered; 0: none */

@@ -55,6 +55,8 @@ static void append_record(struct bench *b, struct record *record, node_id from,
     record->index = index;
     record->term = term;
     record->time_ns = 500 + index;
+    uint64_t before = index == 1 ? 0 : b->disk.list[index - 2]->chain;
+    record->chain = record_chain(record, before);
     struct raft_message m = {.type = RAFT_APPEND,
                              .from = from,
                              .to = SELF,
@@ -89,6 +91,39 @@ static void follow(struct bench *b, raft_index count)
         append(b, OTHER, 1, i, i == 1 ? 0 : 1, 1);
     }
     assert_int_equal(b->disk.count, count);
+}
+
+/* Its records 1 and 2 are of the same terms, but its first is another. */
+static void a_leader_with_another_past(void **state)
+{
+    (void)state;
+    struct bench b;
+    follow(&b, 1);
+    struct record *first = command("another", 1);
+    struct record *second = command("theirs", 2);
+    first->origin = second->origin = OTHER;
+    first->term = second->term = 1;
+    first->index = 1;
+    second->index = 2;
+    second->chain = record_chain(second, record_chain(first, 0));
+    struct raft_message m = {.type = RAFT_APPEND,
+                             .from = OTHER,
+                             .to = SELF,
+                             .term = 1,
+                             .boot = OTHER,
+                             .first = 2,
+                             .prev_index = 1,
+                             .prev_term = 1,
+                             .count = 1,
+                             .commit = 1,
+                             .quorum_ok = true,
+                             .sent = 1};
+    deliver(&b, frame_encode_raft(&m, &second));
+    expect_fault(&b, EVENT_DIVERGED, 0);
+    assert_int_equal(b.disk.count, 1);
+    record_unref(first);
+    record_unref(second);
+    bench_close(&b);
 }
 
 static void a_failed_save(void **state)
@@ -305,6 +340,26 @@ static void elect(struct bench *b, raft_term term)
         deliver(b, frame_encode_raft(&m, NULL));
     }
     assert_true(hull_is_leader(b->hull));
+}
+
+/* What a leader stamps goes on from what is there. */
+static void the_chain_goes_on(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct caller caller = {0};
+    follow(&b, 2);
+    elect(&b, 2);
+    submit(&b, &caller, 1, 1000000);
+    hull_flush(b.hull, b.now);
+    uint64_t chain = 0;
+    for (raft_index i = 0; i < b.disk.count; i++) {
+        chain = record_chain(b.disk.list[i], chain);
+        assert_int_equal(b.disk.list[i]->chain, chain);
+    }
+    assert_int_equal(b.disk.count, 4);
+    assert_int_not_equal(chain, 0);
+    bench_close(&b);
 }
 
 static void a_leader_without_a_majority(void **state)
@@ -575,6 +630,8 @@ static void the_heartbeat_changes_while_it_leads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_leader_with_another_past),
+        cmocka_unit_test(the_chain_goes_on),
         cmocka_unit_test(a_failed_save),
         cmocka_unit_test(a_failed_append),
         cmocka_unit_test(a_failed_stage),

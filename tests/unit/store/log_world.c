@@ -87,6 +87,11 @@ static int stage(struct log_world *world, struct log_row *row)
                           (struct view){payload, sizeof(payload)}, &row->place);
 }
 
+uint64_t log_world_chain(uint64_t index, uint64_t term)
+{
+    return (term << 32 | index) * 0x9e3779b97f4a7c15;
+}
+
 int log_world_append(struct log_world *world, uint64_t term, size_t count)
 {
     static struct log_row rows[BATCH_MAX];
@@ -98,6 +103,7 @@ int log_world_append(struct log_world *world, uint64_t term, size_t count)
         rows[i] = (struct log_row){
             .index = index,
             .term = term,
+            .chain = log_world_chain(index, term),
             .size = (uint32_t)size,
             .bytes = {texts[i], size},
         };

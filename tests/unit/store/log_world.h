@@ -27,6 +27,8 @@ void log_world_close(struct log_world *world);
 
 /* Appends `count` rows of a term; every third has its payload in a segment. */
 int log_world_append(struct log_world *world, uint64_t term, size_t count);
+/* The chain that a row has. */
+uint64_t log_world_chain(uint64_t index, uint64_t term);
 /* What a sync makes durable, in its order. */
 int log_world_sync(struct log_world *world);
 /* Asserts that the row at index is the one that append made in that term. */

@@ -73,8 +73,8 @@ static void results_of_a_tree_in_use_are_seen_once_committed(void **state)
     assert_ok(tree_open(path, NULL, &tree));
     assert_ok(inspect_results_open(path, &results));
     assert_ok(tree_begin(tree));
-    assert_ok(tree_set_applied(tree, 1, 1, 1));
-    assert_ok(tree_set_applied(tree, 2, 1, 2));
+    assert_ok(tree_set_applied(tree, 1, 1, 1, 0));
+    assert_ok(tree_set_applied(tree, 2, 1, 2, 0));
     assert_ok(tree_result_put(tree, 2, EEXIST));
     assert_ok(inspect_results_applied(&results, &applied));
     assert_int_equal(applied, 0);

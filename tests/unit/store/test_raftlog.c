@@ -78,6 +78,13 @@ static uint64_t payloads_used(void)
     return uses.bytes / LOG_WORLD_PAYLOAD;
 }
 
+static uint64_t chain_of(uint64_t index)
+{
+    uint64_t chain = 0;
+    assert_ok(raftlog_chain(world.log, index, &chain));
+    return chain;
+}
+
 /* --- tests --- */
 
 static void new_log_is_empty(void **state)
@@ -242,6 +249,11 @@ static void compacting_deletes_in_steps(void **state)
     reopen();
     assert_int_equal(world.head.base_index, 12);
     assert_int_equal(world.head.base_term, 2);
+    uint64_t chain;
+    assert_int_equal(raftlog_chain(world.log, 11, &chain), STORE_NOT_FOUND);
+    assert_int_equal(chain_of(12), log_world_chain(12, 2));
+    assert_int_equal(chain_of(13), log_world_chain(13, 2));
+    assert_int_equal(raftlog_chain(world.log, 21, &chain), STORE_NOT_FOUND);
     assert_int_equal(world.head.count, 8);
     assert_int_equal(payloads_used(), 2);
 }
@@ -418,12 +430,13 @@ static void reset_keeps_what_follows_the_same_record(void **state)
     (void)state;
     assert_ok(log_world_append(&world, 1, 4));
     assert_ok(log_world_append(&world, 2, 6));
-    assert_int_equal(raftlog_reset(world.log, 7, 2, 1, 1), 1);
+    assert_int_equal(raftlog_reset(world.log, 7, 2, 4711, 1, 1), 1);
     assert_int_equal(raftlog_last(world.log), 10);
     assert_int_equal(ask("SELECT count(*) FROM quarantine"), 0);
     reopen();
     assert_int_equal(world.head.base_index, 7);
     assert_int_equal(world.head.base_term, 2);
+    assert_int_equal(chain_of(7), log_world_chain(7, 2));
     assert_int_equal(world.head.count, 3);
     assert_ok(log_world_append(&world, 2, 1));
 }
@@ -433,7 +446,7 @@ static void reset_drops_what_follows_another_record(void **state)
     (void)state;
     assert_ok(log_world_append(&world, 1, 4));
     assert_ok(log_world_append(&world, 2, 6));
-    assert_int_equal(raftlog_reset(world.log, 7, 3, 9, 1), 0);
+    assert_int_equal(raftlog_reset(world.log, 7, 3, 4711, 9, 1), 0);
     assert_int_equal(raftlog_last(world.log), 7);
     /* Those that were not known to be committed can be looked at. */
     assert_int_equal(ask("SELECT min(idx) FROM quarantine"), 9);
@@ -441,6 +454,7 @@ static void reset_drops_what_follows_another_record(void **state)
     reopen();
     assert_int_equal(world.head.base_index, 7);
     assert_int_equal(world.head.base_term, 3);
+    assert_int_equal(chain_of(7), 4711);
     assert_int_equal(world.head.count, 0);
     assert_ok(log_world_append(&world, 3, 2));
     reopen();
@@ -451,7 +465,7 @@ static void reset_goes_beyond_the_end(void **state)
 {
     (void)state;
     assert_ok(log_world_append(&world, 1, 10));
-    assert_int_equal(raftlog_reset(world.log, 500, 4, 11, 1), 0);
+    assert_int_equal(raftlog_reset(world.log, 500, 4, 4711, 11, 1), 0);
     assert_int_equal(payloads_used(), 0);
     reopen();
     assert_int_equal(world.head.base_index, 500);

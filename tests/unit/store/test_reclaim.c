@@ -289,7 +289,7 @@ static void small_appends_become_few_extents(void **state)
             turn(&bench, NULL);
         }
     }
-    assert_ok(tree_set_applied(bench.world.tree, 12, 1, 1));
+    assert_ok(tree_set_applied(bench.world.tree, 12, 1, 1, 0));
     assert_ok(tree_commit(bench.world.tree));
     uint64_t digest = tree_digest(bench.world.tree);
     turn_until(&bench, first_file_is_merged, NULL);
@@ -315,7 +315,7 @@ static void a_commit_becomes_durable_by_itself(void **state)
     bench_open(&bench, scratch_path(state, "a"));
     bench_start(&bench);
     files_create(&bench);
-    assert_ok(tree_set_applied(bench.world.tree, 77, 1, 1));
+    assert_ok(tree_set_applied(bench.world.tree, 77, 1, 1, 0));
     assert_int_equal(bench.durable, 0);
     assert_ok(tree_commit(bench.world.tree));
     turn_until(&bench, is_durable, NULL);
@@ -591,7 +591,7 @@ static void busy_round(struct bench *bench, int round)
         files[victim].ino = world_create(&bench->world, TREE_ROOT, name);
         files[victim].size = 0;
     }
-    assert_ok(tree_set_applied(bench->world.tree, (uint64_t)round + 1, 1, 1));
+    assert_ok(tree_set_applied(bench->world.tree, (uint64_t)round + 1, 1, 1, 0));
     assert_ok(tree_commit(bench->world.tree));
 }
 

@@ -155,13 +155,13 @@ static void closing_without_a_commit_leaves_no_trace(void **state)
     struct inode inode;
     world_open(&world, scratch_path(state, "a"));
     uint64_t ino = world_create(&world, TREE_ROOT, "kept");
-    assert_ok(tree_set_applied(world.tree, 4, 2, 1000));
+    assert_ok(tree_set_applied(world.tree, 4, 2, 1000, 0));
     assert_ok(tree_commit(world.tree));
     uint64_t digest = tree_digest(world.tree);
 
     uint64_t lost = world_create(&world, TREE_ROOT, "lost");
     world_write(&world, lost, 0, "abc", 3, false);
-    assert_ok(tree_set_applied(world.tree, 5, 2, 2000));
+    assert_ok(tree_set_applied(world.tree, 5, 2, 2000, 0));
     world_close(&world);
 
     world_open(&world, world.directory);
@@ -353,7 +353,7 @@ static void play(struct world *world, bool other_layout)
     world_cut(world, file, 2500);
     world_create(world, dir, "gone");
     world_remove(world, dir, "gone");
-    assert_ok(tree_set_applied(world->tree, 40, 1, 5));
+    assert_ok(tree_set_applied(world->tree, 40, 1, 5, 0));
     world_check(world);
 }
 

@@ -152,7 +152,7 @@ static int apply_record(struct node *node, uint64_t index)
     if (rc == 0) {
         rc = tree_purge_step(node->tree, 2);
     }
-    return rc < 0 ? rc : tree_set_applied(node->tree, index, 1, index);
+    return rc < 0 ? rc : tree_set_applied(node->tree, index, 1, index, 0);
 }
 
 /* Applies what is missing. Keeps the digest after each record, if wanted. */

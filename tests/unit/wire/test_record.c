@@ -19,6 +19,7 @@ static struct record *sample(void)
     record->origin = 0x0102030405060708;
     record->session = 99;
     record->serial = 100;
+    record->chain = 0xaabbccddeeff0011;
     record->place = (struct record_place){.segment = 5, .position = 64};
     return record;
 }
@@ -48,6 +49,41 @@ static void assert_same(const struct record *a, const struct record *b)
     assert_true(a->payload_size == b->payload_size);
     assert_true(a->payload_hash[0] == b->payload_hash[0]);
     assert_true(a->payload_hash[1] == b->payload_hash[1]);
+    assert_true(a->chain == b->chain);
+}
+
+/* Of everything in it that is the same on all nodes, and of what was before. */
+static void the_chain_is_of_all_that_was(void **state)
+{
+    (void)state;
+    struct record *record = sample();
+    const struct record was = *record;
+    uint64_t chain = record_chain(record, 5);
+    assert_int_not_equal(record_chain(record, 6), chain);
+    record->chain++;
+    record->place.segment++;
+    assert_int_equal(record_chain(record, 5), chain);
+    struct {
+        void *field;
+        size_t size;
+    } fields[] = {
+        {&record->index, 8},           {&record->term, 8},
+        {&record->time_ns, 8},         {&record->code, 2},
+        {&record->origin, 8},          {&record->session, 8},
+        {&record->serial, 8},          {&record->payload_hash[0], 8},
+        {&record->payload_hash[1], 8}, {&record->payload_size, 8},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        uint8_t *byte = fields[i].field;
+        *byte ^= 1;
+        assert_int_not_equal(record_chain(record, 5), chain);
+        *byte ^= 1;
+    }
+    record->body = (struct bytes){"the Command", 11};
+    assert_int_not_equal(record_chain(record, 5), chain);
+    record->body = was.body;
+    assert_int_equal(record_chain(record, 5), chain);
+    record_unref(record);
 }
 
 static bool decode_with(struct bytes src)
@@ -194,6 +230,7 @@ static void the_bytes_are_the_golden_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_chain_is_of_all_that_was),
         cmocka_unit_test(a_record_comes_back_as_it_was),
         cmocka_unit_test(without_its_payload_it_still_knows_its_hash),
         cmocka_unit_test(an_empty_payload_is_never_missing),
