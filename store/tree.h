@@ -239,8 +239,9 @@ int tree_purge_step(struct tree *tree, uint32_t most);
 
 /* --- check --- */
 /* Recomputes the digest and every count (nlink, blocks, dangling names, extents
- * that overlap or lie outside segments). 0, or STORE_CORRUPT; each problem is
- * told to complain(arg, text). */
+ * that overlap or lie outside segments), and reads the records of segments that
+ * extents point at, to compare their checksums. 0, or STORE_CORRUPT; each problem
+ * is told to complain(arg, text). */
 int tree_check(struct tree *tree, void (*complain)(void *arg, const char *text),
                void *arg);
 struct tree_usage { uint64_t inodes, bytes; };

@@ -338,6 +338,37 @@ static void check_segment(struct checker *checker, sqlite3_stmt *statement)
     }
 }
 
+/* Each record once, in the order in which they lie there. */
+static int check_records(struct checker *checker)
+{
+    struct db *db = &checker->tree->db;
+    struct blob payload = BLOB_EMPTY;
+    sqlite3_stmt *statement = NULL;
+    int damaged = 0;
+    int rc = db_prepare(db,
+                        "SELECT DISTINCT segment, position, payload"
+                        " FROM extents WHERE segment <> 0"
+                        " ORDER BY segment, position",
+                        &statement);
+    if (rc < 0) {
+        return rc;
+    }
+    while (damaged < COMPLAINTS_OF_A_KIND &&
+           (rc = db_row(db, statement, "check records")) == 1) {
+        struct place place = {.segment = tree_column(statement, 0),
+                              .position = tree_column(statement, 1)};
+        size_t size = (size_t)tree_column(statement, 2);
+        if (segments_read_checked(checker->tree->segments, place,
+                                  blob_resize(&payload, size), size) < 0) {
+            found(checker, "%s", store_error_text());
+            damaged++;
+        }
+    }
+    sqlite3_finalize(statement);
+    blob_release(&payload);
+    return rc < 0 ? rc : 0;
+}
+
 int tree_check(struct tree *tree, void (*complain)(void *arg, const char *text),
                void *arg)
 {
@@ -361,6 +392,9 @@ int tree_check(struct tree *tree, void (*complain)(void *arg, const char *text),
                    "SELECT segment, max(position + payload) FROM extents"
                    " WHERE segment <> 0 GROUP BY segment",
                    check_segment);
+        if (rc == 0 && checker.complaints == 0) {
+            rc = check_records(&checker);
+        }
     }
     if (rc == 0 && checker.complaints > 0) {
         rc = store_fail(STORE_CORRUPT, "%s: %llu problems", tree->db.path,

@@ -106,10 +106,10 @@ const struct cli_command cli_check = {
     .name = "check",
     .operands = "DATADIR",
     .sentence = "Check a stopped node's stores against themselves",
-    .more = "Recomputes the state digest, link counts, sizes and extents from\n"
-            "what is on disk, and says what does not fit. Changes nothing but\n"
-            "what starting the node would. Exit status 1: something is wrong,\n"
-            "or the node is running.\n",
+    .more = "Recomputes the state digest, link counts, sizes, extents and the\n"
+            "checksums of contents in segments from what is on disk, and says\n"
+            "what does not fit. Changes nothing but what starting the node\n"
+            "would. Exit status 1: something is wrong, or the node is running.\n",
     .options = options,
     .run = run,
 };

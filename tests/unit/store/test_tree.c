@@ -3,9 +3,11 @@
 
 #include "store/error.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct view name_view(const char *name)
 {
@@ -442,6 +444,28 @@ static void every_planted_damage_is_found(void **state)
     }
 }
 
+/* What a disk does to bytes that were durable. */
+static void a_byte_that_has_changed_in_a_segment_is_found(void **state)
+{
+    struct world world = {0};
+    char big[9000] = {1};
+    char first[512] = "";
+    world_open(&world, scratch_path(state, "rot"));
+    uint64_t file = world_create(&world, TREE_ROOT, "file");
+    world_write(&world, file, 0, big, sizeof(big), true);
+    world_check(&world);
+    world_close(&world);
+    int fd = open(scratch_path(state, "rot/segments/0000000000000001.seg"),
+                  O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "x", 1, 5000), 1);
+    close(fd);
+    world_open(&world, scratch_path(state, "rot"));
+    assert_int_equal(world_problems(&world, first, sizeof(first)), 1);
+    assert_non_null(strstr(first, "checksum"));
+    world_close(&world);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -460,6 +484,7 @@ int main(void)
         TEST(sessions_are_rows),
         TEST(the_digest_is_the_state_not_its_layout),
         TEST(every_planted_damage_is_found),
+        TEST(a_byte_that_has_changed_in_a_segment_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
