@@ -47,8 +47,7 @@ bool snapshots_stop(struct snapshots *snapshots)
         uv_timer_stop(&snapshots->send.pace);
     }
     return snapshots->send.job != SEND_NOTHING ||
-           (snapshots->take.state != TAKE_IDLE &&
-            snapshots->take.state != TAKE_ASKED);
+           take_is_at_work(snapshots);
 }
 
 void snapshots_release(struct snapshots *snapshots)
@@ -167,6 +166,8 @@ json_t *snapshot_json(struct node *node)
             take->progress.permille - take->permille_began);
         json_object_set_new(row, "index",
                             json_integer((json_int_t)take->progress.index));
+        json_object_set_new(row, "room_missing",
+                            json_integer((json_int_t)take->missing));
         json_object_set_new(out, "receiving", row);
     }
     json_t *sending = json_array();

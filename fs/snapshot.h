@@ -15,7 +15,12 @@
  *
  *   IDLE --snapshot_wanted--> OPENING --opened--> ASKED <--> WORKING
  *   WORKING --last chunk--> FINISHING --snapshot_install--> IDLE
+ *   OPENING, ASKED, WORKING, FINISHING --the tree does not fit--> NO_ROOM
+ *   NO_ROOM --there is room--> ASKED, or OPENING to go on with what is there
  *   all --fail, or nobody says any more that we are behind--> IDLE
+ *
+ * It says in each chunk how large the tree is. Who takes it begins and goes on only
+ * while all of what is left fits beside the reserve of its disk (fs/space.h).
  *
  * The one who answers keeps a view as long as somebody asks, and the log behind
  * it, both for a bounded time. Chunks leave no faster than snapshot_mb_s.

@@ -15,6 +15,7 @@ enum {
     ASK_AGAIN_US = 3000000,   /* a question without an answer */
     GIVE_UP_US = 10000000,    /* nobody says that we are behind */
     TRY_AGAIN_US = 5000000,   /* after a failure */
+    LEAST_ROOM = 16 << 20,    /* what is under way between two commits */
     VIEW_FRESH_US = 30000000, /* a new transfer gets no older view */
     VIEW_IDLE_US = 60000000,  /* nobody asks: the view goes */
     HOLD_MAX_US = 1800000000, /* the log is not held for longer */
@@ -56,6 +57,7 @@ struct snapshot_send {
 
 enum take_state {
     TAKE_IDLE,
+    TAKE_NO_ROOM, /* with an import, or what one has left */
     TAKE_OPENING,
     TAKE_ASKED,
     TAKE_WORKING,
@@ -73,6 +75,8 @@ struct snapshot_take {
     raft_time wanted, asked, began, retry_at;
     uint32_t permille_began;
     struct image_progress progress;
+    uint64_t needs;   /* bytes of the disk, as far as is known */
+    uint64_t missing; /* of these; 0: there is room */
     struct image_header header; /* of the finished one */
     uint64_t installed, resumed, failed;
     uv_work_t work;
@@ -107,6 +111,7 @@ void send_tick(struct snapshots *snapshots);
 void take_wanted(struct snapshots *snapshots);
 void take_chunk(struct snapshots *snapshots, uint64_t tag, struct bytes bytes);
 void take_wait(struct snapshots *snapshots, uint64_t tag);
+bool take_is_at_work(const struct snapshots *snapshots);
 void take_tick(struct snapshots *snapshots);
 
 #endif

@@ -2,11 +2,69 @@
 
 #include "fs/members.h"
 #include "raft/wire/cursor.h"
+#include "store/error.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* --- room --- */
+
+bool take_is_at_work(const struct snapshots *snapshots)
+{
+    enum take_state state = snapshots->take.state;
+    return state == TAKE_OPENING || state == TAKE_WORKING ||
+           state == TAKE_FINISHING;
+}
+
+static void wait_for_room(struct snapshots *snapshots, uint64_t missing)
+{
+    struct snapshot_take *take = &snapshots->take;
+    take->state = TAKE_NO_ROOM;
+    if (take->missing == 0) {
+        node_event(snapshots->node, EVENT_SNAPSHOT_WAITS, take->from,
+                   take->progress.index, "%" PRIu64 " MiB are missing",
+                   (missing >> 20) + 1);
+    }
+    take->missing = missing;
+}
+
+/* Said once, until there was room. */
+static bool has_room(struct snapshots *snapshots)
+{
+    struct snapshot_take *take = &snapshots->take;
+    uint64_t needs = take->needs + LEAST_ROOM;
+    uint64_t there = space_above_reserve(snapshots->node);
+    if (needs > there) {
+        wait_for_room(snapshots, needs - there);
+        return false;
+    }
+    take->missing = 0;
+    return true;
+}
+
+/* Nobody removes the segments of what is left. */
+static void keep_leftover(struct snapshots *snapshots)
+{
+    if (!snapshots->leftover) {
+        snapshots->leftover = true;
+        segments_pin(snapshots->node->segments);
+    }
+}
+
+/* The disk was full all the same. What was committed is gone on with. */
+static void stop_for_room(struct snapshots *snapshots)
+{
+    struct snapshot_take *take = &snapshots->take;
+    keep_leftover(snapshots);
+    image_import_close(take->import, false);
+    take->import = NULL;
+    take->retry_at = node_now() + TRY_AGAIN_US;
+    wait_for_room(snapshots, LEAST_ROOM);
+}
 
 /* --- asking --- */
 
@@ -16,11 +74,15 @@ static void ask(struct snapshots *snapshots)
     struct node *node = snapshots->node;
     struct image_ask question;
     uint8_t body[2 + IMAGE_ASK_SIZE];
+    image_import_progress(take->import, &take->progress);
+    take->from = hull_leader(node->hull);
+    take->needs = take->progress.left;
+    if (!has_room(snapshots)) {
+        return; /* the tick looks again */
+    }
     take->state = TAKE_ASKED;
     take->asked = node_now();
-    take->from = hull_leader(node->hull);
     take->tag++;
-    image_import_progress(take->import, &take->progress);
     if (take->from == 0 || take->from == node->self) {
         return; /* the tick asks again */
     }
@@ -38,6 +100,7 @@ static void drop(struct snapshots *snapshots)
     image_import_close(take->import, true);
     take->import = NULL;
     take->state = TAKE_IDLE;
+    take->needs = take->missing = 0;
 }
 
 /* What we had did not lead to the leader's tree: without it, next time. */
@@ -76,9 +139,15 @@ static void on_opened(uv_work_t *work, int status)
     struct snapshots *snapshots = work->data;
     struct snapshot_take *take = &snapshots->take;
     (void)status; /* never cancelled */
-    forget_leftover(snapshots); /* the import has a pin of its own */
+    if (take->rc != STORE_FULL) {
+        forget_leftover(snapshots); /* the import has a pin of its own */
+    }
     take->state = TAKE_IDLE;
     if (snapshots->stopping) {
+        return;
+    }
+    if (take->rc == STORE_FULL) {
+        stop_for_room(snapshots);
         return;
     }
     if (take->rc < 0) {
@@ -94,20 +163,35 @@ static void on_opened(uv_work_t *work, int status)
     take->permille_began = take->progress.permille;
 }
 
+/* Our own tree is copied first, if nothing is there to go on with. */
+static uint64_t size_of_own(const struct node *node)
+{
+    char path[4096];
+    struct stat own;
+    snprintf(path, sizeof path, "%s/tree.db", node->options.datadir);
+    return stat(path, &own) == 0 ? (uint64_t)own.st_size : 0;
+}
+
 static void begin(struct snapshots *snapshots)
 {
     struct node *node = snapshots->node;
     struct snapshot_take *take = &snapshots->take;
+    take->from = hull_leader(node->hull);
+    if (take->needs == 0 && !snapshots->leftover && !take->scratch) {
+        take->needs = size_of_own(node);
+    }
+    if (!has_room(snapshots)) {
+        return;
+    }
     take->options = (struct image_import_options){
         .datadir = node->options.datadir,
         .segments = node->segments,
         .cluster_id = node->config.cluster_id,
         .from_own = !take->scratch && node->committed > 0,
-        .go_on = !take->scratch,
+        .go_on = !take->scratch || snapshots->leftover,
     };
     take->state = TAKE_OPENING;
     take->began = node_now();
-    take->from = hull_leader(node->hull);
     take->progress = (struct image_progress){0};
     take->chunk_from = 0;
     take->moved = false;
@@ -240,7 +324,9 @@ static void on_finished(uv_work_t *work, int status)
     if (snapshots->stopping) {
         return; /* the next start finds it */
     }
-    if (take->rc < 0) {
+    if (take->rc == STORE_FULL) {
+        stop_for_room(snapshots);
+    } else if (take->rc < 0) {
         fail(snapshots);
     } else if (node->faulted || hull_is_leader(node->hull)) {
         drop(snapshots);
@@ -281,6 +367,8 @@ static void on_chunk_taken(uv_work_t *work, int status)
                       on_finished);
     } else if (take->rc == 0 || take->rc == STORE_INVALID) {
         ask(snapshots);
+    } else if (take->rc == STORE_FULL) {
+        stop_for_room(snapshots);
     } else {
         fail(snapshots);
     }
@@ -323,8 +411,18 @@ static void drop_leftover(struct snapshots *snapshots)
     char path[4096];
     snprintf(path, sizeof path, "%s/tree.new.db",
              snapshots->node->options.datadir);
-    if (unlink(path) == 0) {
+    if (unlink(path) == 0 || errno == ENOENT) {
         forget_leftover(snapshots);
+    }
+}
+
+static void look_for_room(struct snapshots *snapshots)
+{
+    struct snapshot_take *take = &snapshots->take;
+    if (take->import != NULL) {
+        ask(snapshots);
+    } else if (node_now() >= take->retry_at) {
+        begin(snapshots);
     }
 }
 
@@ -335,11 +433,13 @@ void take_tick(struct snapshots *snapshots)
         is_over(snapshots)) {
         drop_leftover(snapshots);
     }
-    if (take->state != TAKE_ASKED) {
+    if (take->state != TAKE_ASKED && take->state != TAKE_NO_ROOM) {
         return;
     }
     if (is_over(snapshots)) {
         drop(snapshots);
+    } else if (take->state == TAKE_NO_ROOM) {
+        look_for_room(snapshots);
     } else if (node_now() - take->asked > ASK_AGAIN_US || take->from == 0) {
         ask(snapshots);
     }

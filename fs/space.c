@@ -108,6 +108,16 @@ uint64_t space_free(const struct node *node, const struct statvfs *disk)
                : available(disk) - reserve;
 }
 
+uint64_t space_above_reserve(const struct node *node)
+{
+    struct statvfs disk;
+    if (statvfs(node->options.datadir, &disk) < 0) {
+        return UINT64_MAX; /* writes will tell */
+    }
+    uint64_t reserve = reserve_of(&disk);
+    return available(&disk) < reserve ? 0 : available(&disk) - reserve;
+}
+
 /* --- the leader's word --- */
 
 void space_hear(struct node *node, struct reader *r)

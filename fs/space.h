@@ -40,6 +40,8 @@ const char *space_why_short(const struct node *node);
 bool space_refuses(const struct node *node, const struct command *command);
 /* What callers may use of the disk: nothing while anybody is short. */
 uint64_t space_free(const struct node *node, const struct statvfs *disk);
+/* What is free on the disk of this node above its reserve. */
+uint64_t space_above_reserve(const struct node *node);
 
 /* The leader has spoken: a NOTICE_SPACE, behind its first byte. */
 void space_hear(struct node *node, struct reader *r);

@@ -107,7 +107,8 @@ struct image_import_options {
     bool from_own; /* begin with a copy of tree.db: it can be trusted */
     bool go_on;    /* with what an earlier process left, if it did */
 };
-/* Pins the segments until it is closed. */
+/* Pins the segments until it is closed. STORE_FULL: what an earlier one left is
+ * still there. */
 int image_import_open(const struct image_import_options *options,
                       const atomic_bool *stop, struct image_import **out);
 /* Keeps what there is for a later go_on, or, with `drop`, does not. */
@@ -115,13 +116,15 @@ void image_import_close(struct image_import *import, bool drop);
 void image_import_ask(const struct image_import *import,
                       struct image_ask *out);
 /* 0 taken, 1 taken, and it was the last; STORE_INVALID: refused, nothing
- * happened. Other codes: the import is of no use any more. */
+ * happened. Other codes: the import is of no use any more; after STORE_FULL one
+ * that is opened later with go_on goes on from the last commit. */
 int image_import_chunk(struct image_import *import, struct view chunk);
 /* After the last chunk: checks and makes tree.ready.db, durable. */
 int image_import_finish(struct image_import *import);
 
 struct image_progress {
     uint64_t index, bytes; /* view, and what came over the wire */
+    uint64_t left; /* about so many bytes of the disk; 0 before the first chunk */
     uint32_t permille;
     bool resumed; /* went on after a crash, or with another view */
 };

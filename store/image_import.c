@@ -153,20 +153,22 @@ int image_import_open(const struct image_import_options *options,
     int rc = STORE_NOT_FOUND;
     if (options->go_on && access(path, F_OK) == 0) {
         rc = go_on(import);
-        if (rc < 0) { /* no more than lost time */
+        if (rc < 0 && rc != STORE_FULL) { /* no more than lost time */
             close_tree(import);
             import->ask = first_ask;
             import->resumed = false;
         }
     }
-    if (rc < 0) {
+    bool is_kept = rc == STORE_FULL || rc == 0;
+    if (!is_kept) {
         rc = make_new(import, options, stop);
     }
     if (rc == 0) {
         rc = segment_writer_open(import->segments, &import->writer);
     }
     if (rc < 0) {
-        image_import_close(import, true);
+        import->failed = true;
+        image_import_close(import, !is_kept || rc != STORE_FULL);
         return rc;
     }
     *out = import;
@@ -559,15 +561,17 @@ void image_import_progress(const struct image_import *import,
                                    .resumed = import->resumed};
     if (import->complete) {
         out->permille = 1000;
-    } else if (!import->has_header || import->tree == NULL) {
-        out->permille = 0;
-    } else if (import->ask.cursor.phase == IMAGE_DELTA) {
-        out->permille = part_of(import->ask.cursor.ino, header->next_ino);
-    } else {
-        const struct tree_meta *meta = &import->tree->meta;
-        uint64_t missing = import->unit != 0 ? import->blocks - import->got : 0;
-        out->permille =
-            part_of(meta->bytes - missing + meta->inodes * INODE_COST,
-                    header->bytes + header->inodes * INODE_COST);
+        return;
     }
+    if (!import->has_header || import->tree == NULL) {
+        return;
+    }
+    const struct tree_meta *meta = &import->tree->meta;
+    uint64_t missing = import->unit != 0 ? import->blocks - import->got : 0;
+    uint64_t all = header->bytes + header->inodes * INODE_COST;
+    uint64_t done = meta->bytes - missing + meta->inodes * INODE_COST;
+    out->left = all > done ? all - done : 0;
+    out->permille = import->ask.cursor.phase == IMAGE_DELTA
+                        ? part_of(import->ask.cursor.ino, header->next_ino)
+                        : part_of(done, all);
 }

@@ -288,6 +288,11 @@ static void print_transfer(const json_t *transfer, const char *way, FILE *out)
         put_seconds(out, number(transfer, "left_s"));
         fputs(" left", out);
     }
+    if (number(transfer, "room_missing") > 0) {
+        fputs(", waits for room: ", out);
+        put_bytes(out, number(transfer, "room_missing"));
+        fputs(" are missing", out);
+    }
     fputc('\n', out);
 }
 

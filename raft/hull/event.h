@@ -97,6 +97,8 @@ enum event_severity { EVENT_INFO, EVENT_WARN, EVENT_FAULT, EVENT_FATAL };
       "the tree that came is this node's now")                                 \
     X(EVENT_SNAPSHOT_FAILED, "snapshot-failed", EVENT_WARN,                    \
       "a snapshot could not be sent or taken; it will be tried again")         \
+    X(EVENT_SNAPSHOT_WAITS, "snapshot-waits", EVENT_WARN,                      \
+      "the tree does not fit on this node's disk; it waits for room")          \
     X(EVENT_QUARANTINE_FULL, "quarantine-full", EVENT_WARN,                    \
       "superseded records were let go for newer ones")                         \
     X(EVENT_REJOINED, "rejoined", EVENT_INFO,                                  \

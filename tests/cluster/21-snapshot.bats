@@ -121,3 +121,50 @@ fall_behind() {
     wait_until 60 counted "$2" snapshots_installed 1
     wait_converged "$1" "$2"
 }
+
+teardown() {
+    ! mountpoint -q "${DISK:-/nowhere}" || umount -l "$DISK"
+    cluster_down
+}
+
+waits_for_room() { [[ $(field "$1" snapshot.receiving.room_missing) -gt 0 ]]; }
+free_mb() { echo $(($(stat -f -c '%a * %S' "$DISK") >> 20)); }
+
+@test "a tree that does not fit waits for room, and then goes on" {
+    ((EUID == 0)) || skip "only root may mount a small disk"
+    cluster_up 3
+    configure log_trailing 10
+    local leader victim last free
+    leader=$(leader_name)
+    victim=$(others "$leader" | head -n 1)
+    mkdir "$C/$leader/d/before"
+    wait_until 20 serves "$victim"
+    wait_converged
+    last=$(field "$victim" last)
+    lab stop "$victim"
+    DISK=$C/data/$victim
+    mv "$DISK" "$C/kept"
+    mkdir "$DISK"
+    mount -t tmpfs -o size=320m none "$DISK" || skip "no small disk here"
+    cp -a "$C/kept/." "$DISK/"
+    head -c 60000000 /dev/urandom >"$C/$leader/d/large"
+    make_things "$leader" new 30
+    wait_until 60 begins_behind "$leader" "$((last + 20))"
+    # Its reserve is 40 MiB. The first chunk says that there is not enough.
+    head -c "$(($(free_mb) - 80))M" /dev/zero >"$DISK/filler"
+    lab start "$victim"
+    wait_until 30 has_event "$victim" snapshot-waits
+    wait_until 10 waits_for_room "$victim"
+    [[ $(timeout 10 "$RAFTFS" status "$C/data/$victim") == *"waits for room"* ]]
+    sleep 3 # looks again and again
+    (($(free_mb) > 50))
+    waits_for_room "$victim"
+    [[ $(timeout 10 "$RAFTFS" events "$C/data/$victim" | grep -c snapshot-waits) == 1 ]]
+    serves "$leader"
+    truncate -s 0 "$DISK/filler"
+    wait_until 60 counted "$victim" snapshots_installed 1
+    [[ $(counter "$victim" snapshots_failed) == 0 ]]
+    wait_converged
+    cmp "$C/$leader/d/large" "$C/$victim/d/large"
+    lab stop "$victim"
+}

@@ -61,6 +61,7 @@ static const struct {
     [EVENT_SNAPSHOT_BEGUN] = SNAPSHOT("behind the log"),
     [EVENT_SNAPSHOT_INSTALLED] = SNAPSHOT("behind the log"),
     [EVENT_SNAPSHOT_FAILED] = SNAPSHOT("a damaged segment"),
+    [EVENT_SNAPSHOT_WAITS] = SNAPSHOT("does not fit waits for room"),
 #undef SNAPSHOT
     [EVENT_REJOINED] = {"tests/cluster/13-rejoin.bats", "is refused, and rejoins"},
     [EVENT_QUARANTINE_FULL] = {"tests/cluster/21-faults.bats",
