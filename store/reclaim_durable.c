@@ -94,9 +94,10 @@ int reclaim_checkpoint(struct reclaim *reclaim, enum reclaim_wal which)
     }
     pthread_mutex_lock(&reclaim->lock);
     reclaim->status.checkpoints++;
-    /* A WAL starts over only when nothing is pending at a commit. Under load
-     * there always is: then the loop, which is who writes, does the rest. */
-    if (wal.pending > 0 && wal.bytes > 2 * reclaim->options.checkpoint_bytes) {
+    /* A WAL starts over only when nothing is pending where a change begins.
+     * Under load there always is, if only what the loop is about to commit: so
+     * the loop does the rest. */
+    if (wal.bytes > 2 * (uint64_t)reclaim->options.checkpoint_bytes) {
         reclaim->finish[which] = true;
     }
     pthread_mutex_unlock(&reclaim->lock);

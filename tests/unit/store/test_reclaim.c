@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -350,6 +351,51 @@ static void a_grown_wal_is_checkpointed(void **state)
     bench_close(&bench);
 }
 
+static void append_or_begin_anew(struct bench *bench)
+{
+    if (files[0].size + 4000 > FILE_MAX) {
+        world_cut(&bench->world, files[0].ino, 0);
+        files[0].size = 0;
+    }
+    file_append(bench, &files[0], 4000, false);
+}
+
+/* Under load a transaction is always open. The background then copies all that
+ * was committed, and the next commit finds a WAL that it cannot begin anew. */
+static void a_wal_does_not_grow_while_changes_never_end(void **state)
+{
+    enum { ROUNDS = 60, WAL_MAX = 2 * 1024 * 1024 };
+    struct bench bench = {0};
+    struct stat st;
+    char path[700];
+    bench_open(&bench, scratch_path(state, "a"));
+    files_create(&bench);
+    bench_start(&bench);
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t before = status_of(&bench).checkpoints;
+        time_t limit = time(NULL) + PATIENCE_S;
+        for (int j = 0; j < 15; j++) {
+            append_or_begin_anew(&bench);
+            assert_ok(tree_commit(bench.world.tree));
+        }
+        append_or_begin_anew(&bench);
+        while (status_of(&bench).checkpoints == before) {
+            assert_true(time(NULL) < limit);
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        }
+        assert_ok(tree_commit(bench.world.tree));
+        turn(&bench, NULL);
+        append_or_begin_anew(&bench);
+    }
+    snprintf(path, sizeof(path), "%s/tree.db-wal", bench.world.directory);
+    assert_int_equal(stat(path, &st), 0);
+    assert_in_range(st.st_size, 1, WAL_MAX);
+    assert_ok(tree_commit(bench.world.tree));
+    expect_files(&bench.world);
+    world_check(&bench.world);
+    bench_close(&bench);
+}
+
 /* A segment of the first run, closed since. */
 static void fill_one_segment(struct bench *bench)
 {
@@ -674,6 +720,7 @@ int main(void)
         TEST(small_appends_become_few_extents),
         TEST(a_commit_becomes_durable_by_itself),
         TEST(a_grown_wal_is_checkpointed),
+        TEST(a_wal_does_not_grow_while_changes_never_end),
         TEST(a_segment_goes_when_all_its_files_are_gone),
         TEST(what_is_alive_moves_out_of_a_sparse_segment),
         TEST(a_segment_stays_while_the_log_refers_to_it),
