@@ -22,14 +22,18 @@ enum fault {
     FAULT_SLOW_DISK,
     FAULT_WALL_JUMP,
     FAULT_TRANSFER,
-    FAULT_KINDS
+    FAULT_KINDS,
+    FAULT_MEMBERS = FAULT_KINDS, /* only where there are spare machines */
 };
+
+enum { MEMBERS_PPM = 400000 };
 
 const char *const chaos_names[] = {
     "kill",    "power-off", "power-off in a write", "kill in a write",
     "power-off of all", "stop", "pause", "one-way cut", "isolation", "bridge",
     "chain", "flapping link", "I/O error", "failed sync", "full disk",
     "slow disk", "jump of the wall clock", "transfer",
+    "change of the members",
 };
 
 static void cut(uint32_t from, uint32_t to, uint64_t us)
@@ -171,7 +175,8 @@ static void strike(enum fault fault, struct rng *rng)
             here = NULL;
         }
         break;
-    case FAULT_KINDS:
+    case FAULT_MEMBERS:
+        members_strike(rng);
         break;
     }
 }
@@ -191,6 +196,10 @@ void chaos_strike(void)
     struct rng rng = {world.seed * 0x9e3779b97f4a7c15u + number};
     uint64_t wait = rng_tail(&rng, world.params.fault_us);
     enum fault fault = (enum fault)rng_below(&rng, FAULT_KINDS);
+    if (world.params.nodes > world.params.members &&
+        rng_chance(&rng, MEMBERS_PPM)) {
+        fault = FAULT_MEMBERS;
+    }
     if (!is_left_out(number)) {
         strike(fault, &rng);
     }
@@ -206,7 +215,7 @@ void chaos_heal(void)
             world.cut_until[a][b] = 0;
         }
         sim->paused_until = 0;
-        if (sim->node == NULL) {
+        if (sim->node == NULL && sim->exists && !sim->off) {
             sim->restart_at = world.now + 1000;
         }
         sim->disk.io_error_at = sim->disk.crash_at = sim->disk.slow = 0;

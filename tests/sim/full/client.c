@@ -479,7 +479,7 @@ void clients_check_end(void)
         }
         const struct client *last = &world.clients[i][0];
         int error = last->answer.error;
-        if (last->waits == NULL && (error == ETIMEDOUT || error == EROFS ||
+        if (is_member(i) && last->waits == NULL && (error == ETIMEDOUT || error == EROFS ||
                                     error == EIO || error == EINTR)) {
             sim_fail(last->sim, "liveness", "a call after healing failed: %s",
                      strerror(error));

@@ -28,7 +28,7 @@
 #include <stdio.h>
 
 enum {
-    NODES_MAX = 5,
+    NODES_MAX = 7, /* machines; at first 5 of them are members, or fewer */
     CLIENTS_MAX = 4, /* a node */
     SEEN_MAX = 1 << 17,
     LINES = 200, /* of the trace that a failure shows */
@@ -48,6 +48,7 @@ uint64_t rng_tail(struct rng *rng, uint64_t mean); /* around it, long tail */
 
 struct params {
     uint32_t nodes, clients;
+    uint32_t members; /* the first of the nodes; the others may become some */
     uint64_t delay_us;
     uint32_t drop_ppm, duplicate_ppm;
     bool fifo;
@@ -73,7 +74,9 @@ struct params {
     X(applied) X(replayed) X(filtered) X(answers) X(reads) X(unknown)          \
     X(not_done) X(errors) X(appends) X(segments) X(sessions_ended) X(reaped)   \
     X(interrupts) X(locks_granted) X(checkpoints) X(merges) X(reclaimed)       \
-    X(compactions) X(snapshots) X(transfers) X(digests) X(ended)
+    X(compactions) X(snapshots) X(transfers) X(digests) X(ended)      \
+    X(added) X(promoted) X(removed) X(moved) X(wiped) X(refused)               \
+    X(strangers) X(turned_away)
 
 struct counters {
 #define FIELD(name) uint64_t name;
@@ -153,14 +156,30 @@ struct promise { /* what a node has told others */
     node_id vote; /* 0: none in this term */
 };
 
+/* What a node says of itself to others who have not met it yet. */
+struct hello_of {
+    uint64_t disk;
+    bool rejoined;
+    raft_index config;
+    char address[RAFT_ADDRESS_SIZE];
+    char listens[RAFT_ADDRESS_SIZE]; /* where it can be reached */
+};
+
 struct sim_node {
     uint32_t at;
     uint64_t life;
     struct node *node; /* NULL: down */
     struct disk disk;
     char directory[16], name[8];
+    bool exists;  /* it has a data directory */
+    bool joins;   /* ... made by `init --join` */
+    bool off;     /* somebody has switched it off */
+    uint32_t contact; /* joins: the node that it knows, at that address */
+    char contact_address[32], address[32]; /* of raftfs.json */
     int64_t clock_offset, clock_ppm, wall_offset;
     uint64_t paused_until, restart_at, turn_at, crash_after;
+    uint64_t turned_at; /* when its loop turned last, */
+    uint32_t turns;     /* ... so many times */
     bool dying;        /* it has crashed; what it does now has no effect */
     struct disk image; /* owned; dying: what the crash has left */
     bool power_off;    /* the next crash takes the power, too */
@@ -177,6 +196,7 @@ struct sim_node {
     uv_idle_t *idles[4];
     uint32_t idle_count;
     struct transport *transport;
+    struct hello_of hello;
     /* watch.c: what must survive */
     struct promise promise;
     raft_index acked;     /* largest index acknowledged as durable ... */
@@ -258,7 +278,14 @@ struct client {
 
 /* --- what travels --- */
 
-enum event_kind { EV_FRAME, EV_CLIENT, EV_FAULT, EV_WORK, EV_INTERRUPT };
+enum event_kind {
+    EV_FRAME,
+    EV_CLIENT,
+    EV_FAULT,
+    EV_WORK,
+    EV_INTERRUPT,
+    EV_PERSON
+};
 
 struct event {
     uint64_t at, order;
@@ -291,6 +318,33 @@ struct logged { /* a record somewhere in a log: (index, term) */
     struct logged *next;
 };
 
+/* --- who belongs to the cluster --- */
+
+enum { ORDERS_MAX = 2 };
+
+enum order_kind {
+    ORDER_ADD,
+    ORDER_LEARNER,
+    ORDER_REMOVE,
+    ORDER_MOVE,
+    ORDER_PROMOTE,
+    ORDER_PRIORITY,
+    ORDER_TRANSFER,
+    ORDER_KINDS
+};
+
+/* What a person wants of the node `at`. */
+struct order {
+    bool open;
+    enum order_kind kind;
+    uint32_t at, via;  /* via: the node that is asked */
+    uint64_t via_life; /* ... in this life */
+    int64_t id;        /* of the question; 0: it has to be asked (again) */
+    uint64_t asked;
+    uint32_t tries, number;
+    char address[32];
+};
+
 struct world {
     uint64_t seed, now, order;
     struct params params;
@@ -309,6 +363,9 @@ struct world {
     size_t leaders_capacity;
     uint64_t seen[SEEN_MAX]; /* hashes of commands */
     raft_index floor;
+    struct raft_config members; /* the newest committed list */
+    struct order orders[ORDERS_MAX];
+    uint32_t moves;
     struct token *tokens; /* owned */
     size_t token_count, token_capacity;
     uint64_t journal_ino;
@@ -345,6 +402,9 @@ raft_time node_clock(const struct sim_node *sim);
 uint64_t clock_inverse(const struct sim_node *sim, raft_time at);
 struct sim_node *sim_of_node(const struct node *node);
 void node_start(struct sim_node *sim);
+/* `raftfs init`, and --join, on a machine whose node is not running. */
+void node_init(struct sim_node *sim, bool joins);
+void node_wipe(struct sim_node *sim);
 /* What is on its disk is settled now; the node itself goes at the end of the
  * event under way. */
 void node_crash(struct sim_node *sim, bool with_power);
@@ -377,6 +437,18 @@ void clients_start(struct sim_node *sim);
 void clients_check_end(void);
 /* A client of this node can append now. */
 bool clients_ask_last(struct sim_node *sim);
+
+/* members.c */
+void members_init(void);
+/* Where machine `at` is after so many moves. */
+void members_address(uint32_t at, uint32_t moves, char out[32]);
+void members_strike(struct rng *rng);
+void members_step(struct order *order);
+/* A newer list is committed. */
+void members_see(const struct raft_config *committed);
+bool is_member(uint32_t at);
+/* All that was wanted is done. */
+bool members_settled(void);
 
 /* chaos.c */
 void chaos_strike(void);

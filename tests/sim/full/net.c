@@ -1,6 +1,8 @@
 /* raft/uv/transport.h over a simulated network. Links lose, delay, reorder and
  * double frames, each direction for itself; pings and relays are as in the real
- * transport, with the real routes (raft/hull/route.c).
+ * transport, with the real routes (raft/hull/route.c). So is who talks to whom
+ * (raft/uv/peers.c): the members, at the address that the list has for them, those
+ * who were members a moment ago, and those who know a newer list.
  */
 #include "tests/sim/full/full.h"
 
@@ -10,7 +12,20 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PING_MS = 100, FRESH_US = 350 * 1000 };
+enum {
+    PING_MS = 100,
+    FRESH_US = 350 * 1000,
+    SILENCE_US = 1500 * 1000,
+    STRANGER_US = 10 * 1000 * 1000,
+};
+
+struct link { /* to one machine */
+    bool open, member;
+    raft_index config; /* the newest that it said it knows */
+    uint64_t disk;     /* 0: it was not looked at yet */
+    raft_time heard, strange_since;
+    char address[RAFT_ADDRESS_SIZE], old[RAFT_ADDRESS_SIZE];
+};
 
 struct transport {
     struct sim_node *sim;
@@ -18,6 +33,7 @@ struct transport {
     struct transport_options options;
     struct route *route; /* owned */
     uv_timer_t ticker;
+    struct link links[NODES_MAX];
 };
 
 void transport_options_default(struct transport_options *options)
@@ -62,6 +78,15 @@ static void post(struct sim_node *sim, uint32_t to, struct frame frame)
                               .frame = frame});
 }
 
+/* Who has moved may not know it yet, and still be at the old place. */
+static bool finds(const struct transport *transport, uint32_t to)
+{
+    const struct link *link = &transport->links[to];
+    const char *at = world.nodes[to].hello.listens;
+    return link->open &&
+           (strcmp(link->address, at) == 0 || strcmp(link->old, at) == 0);
+}
+
 /* Takes the frame. */
 static void link_send(struct sim_node *sim, uint32_t to, struct frame *frame)
 {
@@ -69,7 +94,8 @@ static void link_send(struct sim_node *sim, uint32_t to, struct frame *frame)
     struct frame_header header;
     const char *why;
     world.counters.frames++;
-    if (sim->dying || world.cut_until[sim->at][to] > world.now ||
+    if (sim->dying || !finds(sim->transport, to) ||
+        world.cut_until[sim->at][to] > world.now ||
         (!world.calm && rng_chance(&world.net, params->drop_ppm))) {
         world.counters.dropped++;
         frame_release(frame);
@@ -86,16 +112,119 @@ static void link_send(struct sim_node *sim, uint32_t to, struct frame *frame)
     *frame = (struct frame){.data = NULL};
 }
 
+/* --- who talks to whom --- */
+
+static node_id id_of(uint32_t at)
+{
+    return config_node_id(world.nodes[at].name);
+}
+
+static struct link *link_open(struct transport *transport, uint32_t at)
+{
+    struct link *link = &transport->links[at];
+    if (!link->open) {
+        *link = (struct link){
+            .open = true, .strange_since = node_clock(transport->sim)};
+        route_add(transport->route, id_of(at));
+    }
+    return link;
+}
+
+static void readdress(struct link *link, const char *address)
+{
+    if (strcmp(link->address, address) != 0) {
+        memcpy(link->old, link->address, sizeof(link->old));
+        snprintf(link->address, sizeof(link->address), "%s", address);
+    }
+}
+
+/* What a HELLO would say, and whether it is welcome. */
+static bool admits(struct transport *transport, uint32_t from)
+{
+    const struct hello_of *hello = &world.nodes[from].hello;
+    struct link *link = &transport->links[from];
+    if (!link->open) {
+        if (hello->config <= transport->options.config) {
+            return false;
+        }
+        world.counters.strangers++;
+        sim_trace(transport->sim, "meets n%u", from + 1);
+        link = link_open(transport, from);
+        readdress(link, hello->address);
+    }
+    link->config = hello->config > link->config ? hello->config : link->config;
+    if (strcmp(hello->address, link->address) != 0) {
+        memcpy(link->old, hello->address, sizeof(link->old));
+    }
+    if (link->disk == hello->disk) {
+        return true;
+    }
+    if (!transport->calls.knows(transport->calls.self, id_of(from),
+                                hello->disk, hello->rejoined)) {
+        return false;
+    }
+    link->disk = hello->disk;
+    return true;
+}
+
+static void forget_strangers(struct transport *transport, raft_time now)
+{
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        struct link *link = &transport->links[i];
+        bool knows_more = link->config > transport->options.config;
+        if (link->member || (knows_more && now - link->heard < SILENCE_US)) {
+            link->strange_since = now;
+        } else if (link->open && now - link->strange_since > STRANGER_US) {
+            link->open = false;
+            route_remove(transport->route, id_of(i));
+        }
+    }
+}
+
+void transport_set_members(struct transport *transport, raft_index config,
+                           const struct raft_members *list)
+{
+    struct sim_node *sim = transport->sim;
+    transport->options.config = sim->hello.config = config;
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        transport->links[i].member = false;
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct raft_member *member = &list->list[i];
+        if (member->id == transport->options.self) {
+            continue;
+        }
+        struct link *link = link_open(transport, at_of(member->id));
+        readdress(link, member->address);
+        link->member = true;
+    }
+}
+
+int transport_listen(struct transport *transport, const char *address,
+                     const char *host, const char *port, char why[256])
+{
+    struct sim_node *sim = transport->sim;
+    (void)why;
+    snprintf(sim->hello.address, sizeof(sim->hello.address), "%s", address);
+    snprintf(sim->hello.listens, sizeof(sim->hello.listens), "%s:%s", host,
+             port);
+    sim_trace(sim, "listens at %s", sim->hello.listens);
+    return 0;
+}
+
 static void on_tick(uv_timer_t *ticker)
 {
     struct transport *transport = ticker->data;
     struct ping ping;
-    route_make_ping(transport->route, node_clock(transport->sim), &ping);
-    for (uint32_t i = 0; i < transport->options.peer_count; i++) {
-        node_id to = transport->options.peers[i].id;
-        struct frame frame =
-            frame_encode_ping(transport->options.self, to, &ping);
-        link_send(transport->sim, at_of(to), &frame);
+    raft_time now = node_clock(transport->sim);
+    forget_strangers(transport, now);
+    route_make_ping(transport->route, now, &ping);
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        if (transport->links[i].open) {
+            struct frame frame =
+                frame_encode_ping(transport->options.self, id_of(i), &ping);
+            link_send(transport->sim, i, &frame);
+        }
     }
 }
 
@@ -106,16 +235,20 @@ int transport_open(uv_loop_t *loop, const struct transport_options *options,
     (void)why;
     struct transport *transport = xcalloc(1, sizeof(*transport));
     struct raft_members members = {.count = 1};
-    transport->sim = loop->data;
+    struct sim_node *sim = loop->data;
+    transport->sim = sim;
     transport->calls = *calls;
     transport->options = *options;
     members.list[0] = (struct raft_member){.id = options->self, .voter = true};
-    for (uint32_t i = 0; i < options->peer_count; i++) {
-        members.list[members.count++] =
-            (struct raft_member){.id = options->peers[i].id, .voter = true};
-    }
     transport->route = route_new(options->self, &members, FRESH_US);
-    transport->sim->transport = transport;
+    sim->transport = transport;
+    sim->hello = (struct hello_of){.disk = options->disk,
+                                   .rejoined = options->rejoined,
+                                   .config = options->config};
+    snprintf(sim->hello.address, sizeof(sim->hello.address), "%s",
+             options->address);
+    snprintf(sim->hello.listens, sizeof(sim->hello.listens), "%s:%s",
+             options->listen_host, options->listen_port);
     uv_timer_init(loop, &transport->ticker);
     transport->ticker.data = transport;
     uv_timer_start(&transport->ticker, on_tick, PING_MS, PING_MS);
@@ -173,6 +306,11 @@ void net_arrives(struct event *event)
     }
     int rc = frame_header_decode(bytes, &header, &why);
     assert(rc == 1 && frame_ok(bytes));
+    if (!admits(transport, event->from)) {
+        world.counters.turned_away++;
+        return;
+    }
+    transport->links[event->from].heard = now;
     node_id neighbour = config_node_id(world.nodes[event->from].name);
     route_heard(transport->route, now, neighbour);
     if (header.kind == FRAME_PING) {
@@ -187,25 +325,6 @@ void net_arrives(struct event *event)
 }
 
 /* --- for fs/status.c --- */
-
-/* The members of a simulated cluster are always those of the file. */
-void transport_set_members(struct transport *transport, raft_index config,
-                           const struct raft_members *list)
-{
-    (void)config;
-    for (uint32_t i = 0; i < list->count; i++) {
-        if (list->list[i].id != transport->options.self) {
-            route_add(transport->route, list->list[i].id);
-        }
-    }
-}
-
-int transport_listen(struct transport *transport, const char *address,
-                     const char *host, const char *port, char why[256])
-{
-    (void)transport, (void)address, (void)host, (void)port, (void)why;
-    return 0;
-}
 
 void transport_cut(struct transport *transport, node_id to, bool cut)
 {

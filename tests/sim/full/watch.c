@@ -481,6 +481,7 @@ void watch_turn(struct sim_node *sim)
                  (unsigned long long)status.raft.commit,
                  (unsigned long long)status.applied);
     }
+    members_see(&node->members_committed);
     sim->seen_term = status.raft.term;
     sim->seen_commit = status.raft.commit;
     sim->seen_applied = status.applied;
@@ -528,25 +529,34 @@ bool watch_converged(void)
 {
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         const struct node *node = world.nodes[i].node;
-        if (node == NULL || node->faulted ||
-            tree_applied(node->tree) != world.history_count) {
+        if (is_member(i) &&
+            (node == NULL || node->faulted ||
+             tree_applied(node->tree) != world.history_count)) {
             return false;
         }
     }
-    return true;
+    return members_settled();
 }
 
 void watch_end(void)
 {
     uint32_t leaders = 0;
     uint64_t digest = 0;
+    bool is_first = true;
+    if (!members_settled()) {
+        sim_fail(NULL, "liveness", "a change of the members is not done");
+    }
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         struct sim_node *sim = &world.nodes[i];
+        if (!is_member(i)) {
+            continue;
+        }
         check_node(sim);
         leaders += hull_is_leader(sim->node->hull);
-        if (i > 0 && tree_digest(sim->node->tree) != digest) {
+        if (!is_first && tree_digest(sim->node->tree) != digest) {
             sim_fail(sim, "digest", "differs at the end");
         }
+        is_first = false;
         digest = tree_digest(sim->node->tree);
         sim_note(digest);
     }

@@ -7,7 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SETTLE_US = 5 * 1000 * 1000, SETTLES_MAX = 12 };
+enum {
+    SETTLE_US = 5 * 1000 * 1000,
+    SETTLES_MAX = 12,
+    TURNS_MAX = 1000, /* of a loop at one time */
+};
 
 struct world world;
 struct sim_node *here;
@@ -130,6 +134,14 @@ int __wrap_config_read(const char *path, struct config *config,
 int __wrap_raftlog_extend(struct raftlog *log, uint64_t size);
 int __real_raftlog_extend(struct raftlog *log, uint64_t size);
 
+static void name_node(struct config *config, uint32_t at, const char *address)
+{
+    struct config_node *node = &config->nodes[config->node_count++];
+    snprintf(node->name, sizeof(node->name), "%s", world.nodes[at].name);
+    snprintf(node->address, sizeof(node->address), "%s", address);
+    node->id = config_node_id(node->name);
+}
+
 int __wrap_config_read(const char *path, struct config *config,
                        char error[256])
 {
@@ -146,13 +158,18 @@ int __wrap_config_read(const char *path, struct config *config,
     config->log_trailing = world.params.log_trailing;
     config->log_trailing_mb = 1000;
     config->snapshot_mb_s = 100;
-    config->node_count = world.params.nodes;
-    for (uint32_t i = 0; i < world.params.nodes; i++) {
-        struct config_node *node = &config->nodes[i];
-        snprintf(node->name, sizeof(node->name), "%s", world.nodes[i].name);
-        snprintf(node->address, sizeof(node->address), "127.0.0.1:%u",
-                 7000 + i);
-        node->id = config_node_id(node->name);
+    snprintf(config->listen, sizeof(config->listen), "%s", here->address);
+    config->joining = here->joins;
+    config->node_count = 0;
+    if (here->joins) {
+        name_node(config, here->at, here->address);
+        name_node(config, here->contact, here->contact_address);
+        return 0;
+    }
+    for (uint32_t i = 0; i < world.params.members; i++) {
+        char address[32];
+        members_address(i, 0, address);
+        name_node(config, i, address);
     }
     return 0;
 }
@@ -200,22 +217,37 @@ int __wrap_image_settle(const char *datadir)
     return __real_image_settle(datadir);
 }
 
-static void make_disk(struct sim_node *sim)
+void node_init(struct sim_node *sim, bool joins)
 {
     char path[64];
     here = sim;
+    sim->exists = true;
+    sim->joins = joins;
     sim->disk.room = UINT64_MAX / 2;
     disk_make(&sim->disk, sim->directory, true);
     snprintf(path, sizeof(path), "%s/segments", sim->directory);
     disk_make(&sim->disk, path, true);
     snprintf(path, sizeof(path), "%s/log.db", sim->directory);
-    int rc = raftlog_create(path, 42, config_node_id(sim->name));
+    node_id id = config_node_id(sim->name);
+    int rc = joins ? raftlog_create_again(path, 42, id, LOG_REJOINING)
+                   : raftlog_create(path, 42, id);
     assert(rc == 0);
     snprintf(path, sizeof(path), "%s/tree.db", sim->directory);
     rc = tree_create(path, 42);
     assert(rc == 0);
     disk_settle(&sim->disk);
     here = NULL;
+}
+
+/* It knows nothing of what it promised. */
+void node_wipe(struct sim_node *sim)
+{
+    assert(sim->node == NULL && !sim->dying);
+    disk_release(&sim->disk);
+    sim->exists = false;
+    sim->promise = (struct promise){.vote = 0};
+    sim->acked = sim->acked_term = 0;
+    sim->log_base = sim->log_last = 0;
 }
 
 static void close_node(struct sim_node *sim)
@@ -246,6 +278,9 @@ static void bury(struct sim_node *sim)
     away = world.calm ? 10 : away;
     sim->restart_at =
         world.now + 1000 + rng_tail(&world.chaos, away * 1000);
+    if (sim->off) {
+        sim->restart_at = UINT64_MAX;
+    }
 }
 
 void node_crash(struct sim_node *sim, bool with_power)
@@ -350,6 +385,16 @@ static struct sim_node *node_next(uint64_t *at)
     return out;
 }
 
+/* A real loop would burn the processor. */
+static void see_turn(struct sim_node *sim)
+{
+    sim->turns = sim->turned_at == world.now ? sim->turns + 1 : 0;
+    sim->turned_at = world.now;
+    if (sim->turns > TURNS_MAX) {
+        sim_fail(sim, "spin", "its loop goes round without a pause");
+    }
+}
+
 static void node_runs(struct sim_node *sim)
 {
     if (sim->node == NULL) {
@@ -365,6 +410,7 @@ static void node_runs(struct sim_node *sim)
         fibers_run(sim->at);
         if (!sim->dying && loop_due(sim) <= world.now) {
             here = sim;
+            see_turn(sim);
             loop_turn(sim);
         }
     }
@@ -374,8 +420,12 @@ static void node_runs(struct sim_node *sim)
 static void event_run(struct event *event)
 {
     struct sim_node *sim = &world.nodes[event->node];
-    if (event->kind == EV_FAULT) {
-        chaos_strike();
+    if (event->kind == EV_FAULT || event->kind == EV_PERSON) {
+        if (event->kind == EV_FAULT) {
+            chaos_strike();
+        } else {
+            members_step(event->what);
+        }
         for (uint32_t i = 0; i < world.params.nodes; i++) {
             after_event(&world.nodes[i]);
         }
@@ -460,7 +510,7 @@ void world_run(void)
     }
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         here = &world.nodes[i];
-        if (here->node == NULL || !clients_ask_last(here)) {
+        if (is_member(i) && (here->node == NULL || !clients_ask_last(here))) {
             sim_fail(here, "liveness", "cannot be used after healing");
         }
         here = NULL;
@@ -507,6 +557,18 @@ void params_draw(struct rng *rng)
     world.params.faults_end = PICK(rng, 2000, 4000, 8000, 15000) * 1000;
 }
 
+/* A share of seeds has more machines than members, and somebody who changes who
+ * is one. */
+static void draw_spares(uint64_t seed)
+{
+    struct rng rng = {seed * 0xd1342543de82ef95u + 7};
+    struct params *params = &world.params;
+    params->members = params->nodes;
+    if (rng_chance(&rng, 350000)) {
+        params->nodes += 1 + (uint32_t)rng_below(&rng, 2);
+    }
+}
+
 void world_init(uint64_t seed)
 {
     struct world old = world;
@@ -522,6 +584,7 @@ void world_init(uint64_t seed)
     world.work.state = rng_next(&root);
     world.core.state = rng_next(&root);
     params_draw(&root);
+    draw_spares(seed);
     vfs_reset();
     world.now = 10;
     for (uint32_t i = 0; i < world.params.nodes; i++) {
@@ -542,9 +605,7 @@ void world_init(uint64_t seed)
                 (struct client){.sim = sim, .at = i * CLIENTS_MAX + c};
         }
     }
-    for (uint32_t i = 0; i < world.params.nodes; i++) {
-        make_disk(&world.nodes[i]);
-    }
+    members_init();
     world_push(
         (struct event){.at = world.params.fault_us, .kind = EV_FAULT});
 }
