@@ -3,6 +3,8 @@
  */
 #include "tests/sim/full/full.h"
 
+#include <string.h>
+
 enum fault {
     FAULT_KILL,
     FAULT_POWER,
@@ -181,10 +183,22 @@ static void strike(enum fault fault, struct rng *rng)
     }
 }
 
-static bool is_left_out(uint64_t number)
+void faults_only(const uint32_t *list, size_t count)
 {
-    return world.faults_left != NULL && (number >= world.faults_left_count ||
-                                         !world.faults_left[number]);
+    static bool left[FAULTS_MAX];
+    memset(left, 0, sizeof(left));
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] < FAULTS_MAX) {
+            left[list[i]] = true;
+        }
+    }
+    world.faults_left = left;
+}
+
+bool is_left_out(uint64_t number)
+{
+    return world.faults_left != NULL &&
+           (number >= FAULTS_MAX || !world.faults_left[number]);
 }
 
 void chaos_strike(void)
@@ -193,6 +207,9 @@ void chaos_strike(void)
         return;
     }
     uint64_t number = world.fault_number++;
+    if (world.trial != NULL) {
+        world.trial->faults = world.fault_number;
+    }
     struct rng rng = {world.seed * 0x9e3779b97f4a7c15u + number};
     uint64_t wait = rng_tail(&rng, world.params.fault_us);
     enum fault fault = (enum fault)rng_below(&rng, FAULT_KINDS);

@@ -32,6 +32,7 @@ enum {
     CLIENTS_MAX = 4, /* a node */
     SEEN_MAX = 1 << 17,
     LINES = 200, /* of the trace that a failure shows */
+    FAULTS_MAX = 1000, /* that can be named */
 };
 
 /* --- chance, one stream a concern --- */
@@ -345,6 +346,12 @@ struct order {
     char address[32];
 };
 
+/* What came of a seed that ran in a process of its own. */
+struct trial {
+    char broken[64]; /* the invariant; "": none */
+    uint64_t faults; /* until then */
+};
+
 struct world {
     uint64_t seed, now, order;
     struct params params;
@@ -378,9 +385,9 @@ struct world {
     uint64_t line_count;
     bool calm, over, verbose;
     FILE *puml;              /* a sequence diagram goes there */
-    uint64_t fault_number;   /* counts the faults */
-    const bool *faults_left; /* shrinking: those that strike; NULL: all */
-    size_t faults_left_count;
+    uint64_t fault_number;    /* counts the faults */
+    const bool *faults_left;  /* those that strike; NULL: all */
+    struct trial *trial;      /* NULL: what breaks is printed */
 };
 
 extern struct world world;
@@ -453,7 +460,15 @@ bool members_settled(void);
 /* chaos.c */
 void chaos_strike(void);
 void chaos_heal(void);
+/* From the next seed on only these faults strike, by number. */
+void faults_only(const uint32_t *list, size_t count);
+bool is_left_out(uint64_t number);
 extern const char *const chaos_names[];
+
+/* trial.c */
+void trial_run(uint64_t seed, struct trial *out);
+/* False: nothing breaks. Else tells with which faults it still does. */
+bool trial_shrink(uint64_t seed);
 
 /* watch.c */
 void watch_turn(struct sim_node *sim);

@@ -1,10 +1,11 @@
 /* fullsim -- runs whole simulated clusters from seeds until a rule is broken.
  *
  *   fullsim [--seeds N] [--first S] [--twice] [--verbose] [--puml FILE]
- *           [--faults N]
+ *           [--shrink] [--only 3,17,40 | --only none | --faults N]
  *
- * --twice runs each seed two times and compares the traces; --faults N lets only
- * the first N faults of a seed strike, which is how a failing one is made small.
+ * --twice runs each seed two times and compares the traces. --shrink looks for the
+ * fewest faults with which a failing seed still breaks the same rule, and prints
+ * the --only that lets just these strike; --faults N: only the first N.
  */
 #include "tests/sim/full/full.h"
 
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS_ENOUGH = 150, FAULTS_MAX = 1000 };
+enum { SEEDS_ENOUGH = 150 };
 
 static const char *const counter_names[] = {
 #define NAME(name) #name,
@@ -60,6 +61,11 @@ void sim_fail(const struct sim_node *sim, const char *invariant,
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (world.trial != NULL) {
+        snprintf(world.trial->broken, sizeof(world.trial->broken), "%s",
+                 invariant);
+        _Exit(1);
+    }
     uint64_t first = world.line_count > LINES ? world.line_count - LINES : 0;
     for (uint64_t i = first; i < world.line_count && !world.verbose; i++) {
         puts(world.lines[i % LINES]);
@@ -113,16 +119,58 @@ static void add_counters(uint64_t *sum)
     }
 }
 
+static void only_first(uint64_t count)
+{
+    uint32_t list[FAULTS_MAX];
+    count = count < FAULTS_MAX ? count : FAULTS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = i;
+    }
+    faults_only(list, (size_t)count);
+}
+
+/* "3,17,40"; what is no number: none. */
+static void only_listed(const char *text)
+{
+    uint32_t list[FAULTS_MAX];
+    size_t count = 0;
+    char *end;
+    for (; count < FAULTS_MAX; text = end + 1) {
+        unsigned long number = strtoul(text, &end, 10);
+        if (end == text) {
+            break;
+        }
+        list[count++] = (uint32_t)number;
+        if (*end != ',') {
+            break;
+        }
+    }
+    faults_only(list, count);
+}
+
+/* The first of them that breaks. */
+static int shrink_first(uint64_t first, uint64_t seeds)
+{
+    for (uint64_t seed = first; seed < first + seeds; seed++) {
+        if (trial_shrink(seed)) {
+            return 1;
+        }
+    }
+    puts("nothing breaks");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seeds = 20, first = 1;
-    bool twice = false;
-    static bool left[FAULTS_MAX];
+    bool twice = false, shrinks = false;
     static uint64_t sum[COUNTER_COUNT];
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "0";
         if (strcmp(argv[i], "--twice") == 0) {
             twice = true;
+        } else if (strcmp(argv[i], "--shrink") == 0) {
+            shrinks = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             world.verbose = true;
         } else if (strcmp(argv[i], "--seeds") == 0) {
@@ -132,8 +180,10 @@ int main(int argc, char **argv)
             first = strtoull(value, NULL, 0);
             i++;
         } else if (strcmp(argv[i], "--faults") == 0) {
-            world.faults_left = left;
-            world.faults_left_count = strtoull(value, NULL, 0);
+            only_first(strtoull(value, NULL, 0));
+            i++;
+        } else if (strcmp(argv[i], "--only") == 0) {
+            only_listed(value);
             i++;
         } else if (strcmp(argv[i], "--puml") == 0) {
             world.puml = fopen(value, "w");
@@ -141,14 +191,15 @@ int main(int argc, char **argv)
             i++;
         } else {
             fprintf(stderr, "usage: fullsim [--seeds N] [--first S] [--twice] "
-                            "[--verbose] [--puml FILE] [--faults N]\n");
+                            "[--verbose] [--puml FILE] [--shrink] "
+                            "[--only 3,17,40 | --faults N]\n");
             return 2;
         }
     }
-    for (size_t i = 0; i < FAULTS_MAX; i++) {
-        left[i] = true;
-    }
     vfs_install();
+    if (shrinks) {
+        return shrink_first(first, seeds);
+    }
     for (uint64_t seed = first; seed < first + seeds; seed++) {
         uint64_t trace = run_seed(seed);
         add_counters(sum);

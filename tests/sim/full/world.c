@@ -576,7 +576,7 @@ void world_init(uint64_t seed)
                            .verbose = old.verbose,
                            .puml = old.puml,
                            .faults_left = old.faults_left,
-                           .faults_left_count = old.faults_left_count};
+                           .trial = old.trial};
     struct rng root = {seed * 0x2545f4914f6cdd1du + 1};
     world.net.state = rng_next(&root);
     world.disk.state = rng_next(&root);
