@@ -116,19 +116,21 @@ static int decode_with_segment(struct node *node, const struct log_row *row,
     return rc;
 }
 
+int logapi_decode_front(const struct log_row *row, struct record **out)
+{
+    struct bytes bytes = {.data = row->bytes.data, .size = row->bytes.size};
+    size_t used;
+    return record_decode(bytes, row->place.segment == 0, out, &used) == 0
+               ? 0
+               : store_fail(STORE_CORRUPT, "log record %llu cannot be decoded",
+                            (unsigned long long)row->index);
+}
+
 int logapi_decode(struct node *node, const struct log_row *row,
                   struct record **out)
 {
-    size_t used;
-    int rc = 0;
-    if (row->place.segment != 0) {
-        rc = decode_with_segment(node, row, out);
-    } else if (record_decode((struct bytes){.data = row->bytes.data,
-                                            .size = row->bytes.size},
-                             true, out, &used) < 0) {
-        rc = store_fail(STORE_CORRUPT, "log record %llu cannot be decoded",
-                        (unsigned long long)row->index);
-    }
+    int rc = row->place.segment != 0 ? decode_with_segment(node, row, out)
+                                     : logapi_decode_front(row, out);
     if (rc == 0) {
         (*out)->place = (struct record_place){.segment = row->place.segment,
                                               .position = row->place.position};

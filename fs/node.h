@@ -204,9 +204,11 @@ void logapi_fill(struct node *node);
 void logapi_synced(struct node *node); /* on the loop, after a wake-up */
 /* Reads what the hull needs to start; frees nothing of node on failure. */
 int logapi_boot(struct node *node, const struct log_head *head);
-/* One reference, of a row of the log or of the quarantine. */
+/* One reference, of a row of the log or of the quarantine. Any thread. */
 int logapi_decode(struct node *node, const struct log_row *row,
                   struct record **out);
+/* Without the payload, when that lies in a segment: reads nothing. */
+int logapi_decode_front(const struct log_row *row, struct record **out);
 /* Bytes of a session keep-alive, and what the leader makes of it. */
 void pilot_notice(void *self, node_id from, struct bytes body);
 

@@ -16,6 +16,58 @@ static uint64_t hash_of(const struct record *record)
                   record->payload_hash[0] ^ record->payload_hash[1]);
 }
 
+/* --- bytes --- */
+
+/* One record with its payload, which a thread of the pool reads. */
+struct fetch {
+    uv_work_t work;
+    struct node *node;
+    uint64_t id;
+    struct log_row row;    /* with bytes of its own */
+    struct record *record; /* owned; NULL: not there yet, or damaged */
+    bool done;
+};
+
+static void fetch_free(struct fetch *fetch)
+{
+    if (fetch != NULL) {
+        record_unref(fetch->record);
+        free((void *)(uintptr_t)fetch->row.bytes.data);
+        free(fetch);
+    }
+}
+
+static void on_fetch_thread(uv_work_t *work)
+{
+    struct fetch *fetch = work->data;
+    if (logapi_decode(fetch->node, &fetch->row, &fetch->record) < 0) {
+        fetch->record = NULL;
+    }
+}
+
+static void on_fetched(uv_work_t *work, int status)
+{
+    struct fetch *fetch = work->data;
+    (void)status; /* never cancelled */
+    fetch->done = true;
+    fetch->node->reads_under_way--;
+}
+
+static void fetch_begin(struct node *node, uint64_t id,
+                        const struct log_row *row)
+{
+    struct fetch *fetch = calloc(1, sizeof *fetch);
+    uint8_t *bytes = malloc(row->bytes.size);
+    assert(fetch != NULL && bytes != NULL);
+    memcpy(bytes, row->bytes.data, row->bytes.size);
+    *fetch = (struct fetch){.node = node, .id = id, .row = *row};
+    fetch->row.bytes.data = bytes;
+    fetch->work.data = fetch;
+    node->quarantine.fetch = fetch;
+    node->reads_under_way++;
+    uv_queue_work(&node->loop, &fetch->work, on_fetch_thread, on_fetched);
+}
+
 /* --- the table --- */
 
 static void add(struct quarantine *quarantine, uint64_t id,
@@ -58,6 +110,7 @@ static size_t find(const struct quarantine *quarantine, uint64_t id)
 
 void quarantine_release(struct quarantine *quarantine)
 {
+    fetch_free(quarantine->fetch);
     free(quarantine->list);
     *quarantine = (struct quarantine){.list = NULL};
 }
@@ -74,13 +127,10 @@ static int look_at(struct node *node, const struct quarantined_row *row)
 {
     struct record *record;
     uint64_t id = row->id;
-    int rc = logapi_decode(node, &row->row, &record);
-    if (rc == STORE_CORRUPT || rc == STORE_NOT_FOUND) {
+    if (logapi_decode_front(&row->row, &record) < 0) {
         return 0; /* nobody can use it, but somebody may want to see that */
     }
-    if (rc < 0) {
-        return rc;
-    }
+    int rc = 0;
     if (is_wanted(node, record)) {
         add(&node->quarantine, id, record);
     } else {
@@ -181,6 +231,14 @@ static json_t *refuse(const char *text)
     return json_pack("{s:s}", "error", text);
 }
 
+static json_t *refuse_missing(const struct node *node, uint64_t id)
+{
+    const struct quarantine *quarantine = &node->quarantine;
+    return refuse(find(quarantine, id) < quarantine->count
+                      ? "the bytes of that record are damaged"
+                      : "there is no such record in quarantine");
+}
+
 static void put_time(char *out, size_t size, uint64_t ns)
 {
     time_t seconds = (time_t)(ns / 1000000000);
@@ -225,18 +283,61 @@ static json_t *record_json(struct node *node, const struct record *record)
     return out;
 }
 
+static bool find_row(struct node *node, uint64_t id,
+                     struct quarantined_row *out)
+{
+    return id != 0 && raftlog_quarantine_next(node->log, id - 1, out) == 1 &&
+           out->id == id;
+}
+
 /* One reference; NULL: it is not there, or damaged. */
-static struct record *read_one(struct node *node, uint64_t id,
-                               uint64_t *cut_ns)
+static struct record *read_front(struct node *node, uint64_t id,
+                                 uint64_t *cut_ns)
 {
     struct quarantined_row row;
     struct record *record;
-    if (id == 0 || raftlog_quarantine_next(node->log, id - 1, &row) != 1 ||
-        row.id != id) {
+    if (!find_row(node, id, &row)) {
         return NULL;
     }
     *cut_ns = row.cut_ns;
-    return logapi_decode(node, &row.row, &record) < 0 ? NULL : record;
+    return logapi_decode_front(&row.row, &record) < 0 ? NULL : record;
+}
+
+/* With the payload. False: that is being read, or something else is. True: *out
+ * is one reference; NULL: it is not there, or damaged. */
+static bool read_whole(struct node *node, uint64_t id, struct record **out,
+                       uint64_t *cut_ns)
+{
+    struct fetch *fetch = node->quarantine.fetch;
+    struct quarantined_row row;
+    *out = NULL;
+    if (!find_row(node, id, &row)) {
+        return true;
+    }
+    *cut_ns = row.cut_ns;
+    if (row.row.place.segment == 0) {
+        *out = read_front(node, id, cut_ns);
+        return true;
+    }
+    if (fetch != NULL && !fetch->done) {
+        return false;
+    }
+    bool is_there = fetch != NULL && fetch->id == id;
+    if (is_there) {
+        *out = fetch->record;
+        fetch->record = NULL;
+    }
+    fetch_free(fetch);
+    node->quarantine.fetch = NULL;
+    if (!is_there) {
+        fetch_begin(node, id, &row.row);
+    }
+    return is_there;
+}
+
+static json_t *is_being_read(void)
+{
+    return json_pack("{s:b}", "waiting", true);
 }
 
 static json_t *entry_json(struct node *node, uint64_t id,
@@ -255,7 +356,7 @@ static json_t *list_all(struct node *node)
     json_t *list = json_array();
     for (size_t i = 0; i < node->quarantine.count; i++) {
         uint64_t id = node->quarantine.list[i].id, cut_ns;
-        struct record *record = read_one(node, id, &cut_ns);
+        struct record *record = read_front(node, id, &cut_ns);
         if (record != NULL) {
             json_array_append_new(list, entry_json(node, id, record, cut_ns));
             record_unref(record);
@@ -284,14 +385,19 @@ static json_t *hex_json(struct bytes bytes)
 static json_t *show_one(struct node *node, uint64_t id)
 {
     uint64_t cut_ns;
-    struct record *now, *record = read_one(node, id, &cut_ns);
+    struct record *now, *record;
+    struct log_row row;
+    if (!read_whole(node, id, &record, &cut_ns)) {
+        return is_being_read();
+    }
     if (record == NULL) {
-        return refuse("there is no such record in quarantine");
+        return refuse_missing(node, id);
     }
     json_t *out = entry_json(node, id, record, cut_ns);
     json_object_set_new(out, "payload", hex_json(record->payload));
     bool there = record->index <= raftlog_last(node->log) &&
-                 node->log_api.read(node, record->index, &now) == 0;
+                 raftlog_read(node->log, record->index, &row) == 0 &&
+                 logapi_decode_front(&row, &now) == 0;
     json_object_set_new(out, "instead",
                         there ? record_json(node, now) : json_null());
     if (there) {
@@ -318,9 +424,12 @@ static json_t *replay(struct node *node, uint64_t id)
 {
     uint64_t cut_ns;
     struct command command;
-    struct record *record = read_one(node, id, &cut_ns);
+    struct record *record;
+    if (!read_whole(node, id, &record, &cut_ns)) {
+        return is_being_read();
+    }
     if (record == NULL) {
-        return refuse("there is no such record in quarantine");
+        return refuse_missing(node, id);
     }
     json_t *reply;
     if (node->quarantine.replaying != 0) {
@@ -345,7 +454,7 @@ static json_t *drop_one(struct node *node, uint64_t id)
 {
     size_t at = find(&node->quarantine, id);
     if (at == node->quarantine.count) {
-        return refuse("there is no such record in quarantine");
+        return refuse_missing(node, id);
     }
     return drop(node, at) < 0 ? refuse(store_error_text()) : json_object();
 }

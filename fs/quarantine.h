@@ -9,7 +9,8 @@
  * submits it again. Only commands of callers are kept; what nodes say for
  * themselves is not worth it.
  *
- * Thread: loop. Memory: the table is owned; bytes stay on disk.
+ * Thread: loop; payloads in segments are read by a thread of the pool, when
+ * somebody asks for one. Memory: the table is owned; bytes stay on disk.
  */
 #ifndef FS_QUARANTINE_H
 #define FS_QUARANTINE_H
@@ -19,6 +20,7 @@
 #include <jansson.h>
 
 struct node;
+struct fetch;
 
 struct quarantined {
     uint64_t id; /* of the row; grows */
@@ -33,6 +35,7 @@ struct quarantine {
     uint64_t seen; /* rows up to this id were looked at */
     uint64_t lost; /* rows that had to go, and it was said */
     uint64_t replaying; /* being submitted again; 0: none */
+    struct fetch *fetch; /* owned: what was asked for; NULL: nothing */
 };
 
 /* Looks at what is there. After the log and the table of sessions. */
@@ -44,7 +47,8 @@ int quarantine_cut(struct node *node);
 int quarantine_applied(struct node *node, const struct record *record,
                        int error);
 /* {"command": "quarantine", "action": "list" | "show" | "drop" | "replay",
- * "id": N} */
+ * "id": N}. show and replay may answer {"waiting": true}: its bytes are being
+ * read; ask again. */
 json_t *quarantine_control(struct node *node, const json_t *request);
 
 #endif

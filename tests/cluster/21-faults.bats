@@ -160,6 +160,45 @@ has_in_log() { timeout 10 "$RAFTFS" log "$C/data/$1" | grep -q "$2"; }
     [[ $status -eq 100 ]]
 }
 
+@test "a large write in quarantine is listed without its bytes, shown, and replayed" {
+    cluster_up 3 op_timeout=3
+    local old leader id segment
+    old=$(leader_name)
+    echo small >"$C/$old/d/file"
+    wait_converged
+    head -c 1000000 /dev/urandom >"$BATS_TEST_TMPDIR/large"
+    exec 7>>"$C/$old/d/file"
+    lab cut "$old"
+    run bash -c "timeout 20 dd if='$BATS_TEST_TMPDIR/large' bs=1000000 >&7"
+    [[ $status -ne 0 ]]
+    exec 7>&-
+    # shellcheck disable=SC2046
+    leader=$(leader_name $(others "$old"))
+    wait_until 20 serves "$leader"
+    lab heal
+    wait_converged
+    [[ $(in_quarantine "$old") == write* ]]
+    id=$(quarantine list "$C/data/$old" --json | jq '.quarantine[0].id')
+    quarantine show "$id" "$C/$old" --payload >"$BATS_TEST_TMPDIR/shown"
+    cmp "$BATS_TEST_TMPDIR/large" "$BATS_TEST_TMPDIR/shown"
+    # A list needs none of them.
+    for segment in "$C/data/$old"/segments/*.seg; do
+        cp "$segment" "$BATS_TEST_TMPDIR/${segment##*/}"
+        printf damaged | dd of="$segment" bs=1 seek=500000 conv=notrunc status=none
+    done
+    [[ $(in_quarantine "$old") == write* ]]
+    run quarantine show "$id" "$C/$old"
+    [[ $status -eq 1 && $output == *"damaged"* ]]
+    for segment in "$C/data/$old"/segments/*.seg; do
+        dd if="$BATS_TEST_TMPDIR/${segment##*/}" of="$segment" bs=1 skip=500000 \
+            seek=500000 count=7 conv=notrunc status=none
+    done
+    quarantine replay "$id" "$C/$old"
+    wait_converged
+    (echo small; cat "$BATS_TEST_TMPDIR/large") | cmp - "$C/$leader/d/file"
+    [[ $(in_quarantine "$old") == "" ]]
+}
+
 mend() { timeout 5 "$RAFTFS" fault "$C/data/$1" mend; }
 disk_is() { [[ $(field "$1" space.full) == "$2" ]]; }
 lags() { # NODE: it has not what the leader has committed
