@@ -72,7 +72,8 @@ const struct cli_command cli_fault = {
             "sends to NODE; uncut NODE ends that; heal ends all cuts of this\n"
             "node. fail POINT makes a call fail, so many TIMES or until mend:\n"
             "log-write, log-full (as on a full disk), log-cut, sync, stage,\n"
-            "undo, apply; disk-full pretends that it is. Refused unless the node was started with --allow-faults.\n",
+            "undo, apply; disk-full pretends that the disk is. Refused unless the\n"
+            "node was started with --allow-faults.\n",
     .options = options,
     .run = run,
 };

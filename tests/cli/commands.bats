@@ -52,6 +52,43 @@ expect() {
     [[ $output == *reads* ]]
 }
 
+completions() { # what the shell offers for the last of these words
+    bash -c 'source "$1"; shift; COMP_WORDS=(raftfs "$@"); COMP_CWORD=$#
+        _raftfs; printf "%s\n" "${COMPREPLY[@]}"' - \
+        "$ROOT/mount-helpers/raftfs.bash-completion" "$@"
+}
+# All of it, as --help or the source has it.
+@test "man page, completion and docs/operating.md name what there is" {
+    local manual=$ROOT/mount-helpers/raftfs.1 command word part
+    for command in $("$RAFTFS" help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do
+        completions "" | grep -qxF -- "$command"
+        [[ $command != help ]] || continue
+        part=$(sed -n "/^\.SS raftfs $command\$/,/^\.S[SH] /p" "$manual" |
+            sed 's/\\-/-/g')
+        [[ -n $part ]] || fail "the man page has no $command"
+        for word in $("$RAFTFS" "$command" --help |
+            sed -nE 's/^  (-[a-z], |    )(--[a-z-]+).*/\2/p'); do
+            completions "$command" -- | grep -qxF -- "$word" ||
+                fail "no completion of $command $word"
+            [[ $word == --help || $part == *"$word"* ]] ||
+                fail "the man page has no $command $word"
+        done
+        grep -q "^.B raftfs $command\$" "$manual" ||
+            fail "no synopsis of $command"
+    done
+    for word in $(sed -nE 's/.*X\(EVENT_[A-Z_]+, "([a-z-]+)".*/\1/p' "$ROOT/raft/hull/event.h"); do
+        grep -qF "\`$word\`" "$ROOT/docs/operating.md" || fail "event $word"
+    done
+    for word in $(sed -nE 's/^    \{"([a-z_]+)", offsetof.*/\1/p' "$ROOT/raft/json/config.c"); do
+        grep -q "^| .*\`$word\`" "$ROOT/docs/operating.md" || fail "key $word"
+    done
+    for word in $(sed -nE 's/.*X\(FAIL_[A-Z_]+, "([a-z-]+)".*/\1/p' "$ROOT/fs/faults.h"); do
+        "$RAFTFS" fault --help | grep -qw -- "$word" || fail "point $word"
+        completions fault D fail "" | grep -qxF -- "$word" || fail "point $word"
+        grep -qw -- "$word" "$manual" || fail "point $word"
+    done
+}
+
 @test "version prints name and version" {
     expect 0 "$RAFTFS" version
     [[ $output =~ ^raftfs\ [0-9]+\.[0-9]+\.[0-9]+ ]]
