@@ -216,7 +216,7 @@ static int close_run(struct reclaim *reclaim)
 
 struct cursor {
     uint64_t next; /* offset to go on at */
-    uint64_t rows; /* seen */
+    uint64_t rows; /* seen, and not merged into others */
     bool done;
 };
 
@@ -261,8 +261,13 @@ static int merge_body(struct reclaim *reclaim, struct candidate *candidate)
     while (rc == 0 && !cursor.done && !batch_is_full(reclaim->building) &&
            !reclaim_is_stopping(reclaim)) {
         rc = find_run(reclaim, candidate->body, &cursor);
+        uint32_t found = reclaim->run->count;
+        uint32_t before = reclaim->building->count;
         if (rc == 0) {
             rc = close_run(reclaim);
+        }
+        if (reclaim->building->count > before) {
+            cursor.rows -= found - 1; /* they become one */
         }
     }
     if (rc == 0 && cursor.done) {

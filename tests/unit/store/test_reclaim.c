@@ -305,6 +305,30 @@ static void small_appends_become_few_extents(void **state)
     bench_close(&bench);
 }
 
+/* How often a body must be touched goes by what is left of it. */
+static void what_comes_after_a_large_merge_is_merged_soon(void **state)
+{
+    struct bench bench = {0};
+    bench_open(&bench, scratch_path(state, "a"));
+    files_create(&bench);
+    for (int i = 0; i < 4800; i++) {
+        file_append(&bench, &files[0], 50, true);
+    }
+    bench_start(&bench);
+    for (int i = 0; i < 16; i++) {
+        reclaim_touched(bench.reclaim, world_body(&bench.world, files[0].ino));
+    }
+    turn_until(&bench, first_file_is_merged, NULL);
+    for (int i = 0; i < 100; i++) {
+        file_append(&bench, &files[0], 50, true);
+    }
+    assert_ok(tree_commit(bench.world.tree));
+    turn_until(&bench, first_file_is_merged, NULL);
+    expect_files(&bench.world);
+    world_check(&bench.world);
+    bench_close(&bench);
+}
+
 static bool is_durable(struct bench *bench)
 {
     return bench->durable >= 77;
@@ -718,6 +742,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         TEST(small_appends_become_few_extents),
+        TEST(what_comes_after_a_large_merge_is_merged_soon),
         TEST(a_commit_becomes_durable_by_itself),
         TEST(a_grown_wal_is_checkpointed),
         TEST(a_wal_does_not_grow_while_changes_never_end),
