@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct view name_view(const char *name)
@@ -398,6 +399,7 @@ static void every_planted_damage_is_found(void **state)
         "UPDATE dentries SET ino = 99 WHERE name = x'66696c65'",
         "UPDATE dentries SET type = 40960 WHERE name = x'66696c65'",
         "UPDATE dentries SET cookie = 3",
+        "UPDATE inodes SET nlink = 2 WHERE ino = 3",
         "UPDATE extents SET size = size + 5 WHERE segment <> 0",
         "UPDATE extents SET offset = 2 WHERE segment <> 0",
         "UPDATE extents SET segment = 999 WHERE segment <> 0",
@@ -466,6 +468,24 @@ static void a_byte_that_has_changed_in_a_segment_is_found(void **state)
     world_close(&world);
 }
 
+/* Twice as many files once took four times as long: these, 20 s. */
+static void checking_many_files_takes_no_squares_of_time(void **state)
+{
+    enum { FILES = 20000, SECONDS = 5 };
+    struct world world = {0};
+    world_open(&world, scratch_path(state, "many"));
+    for (int i = 0; i < FILES; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%d", i);
+        world_create(&world, TREE_ROOT, name);
+    }
+    assert_ok(tree_commit(world.tree));
+    clock_t began = clock();
+    assert_int_equal(world_problems(&world, NULL, 0), 0);
+    assert_true(clock() - began < SECONDS * CLOCKS_PER_SEC);
+    world_close(&world);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -485,6 +505,7 @@ int main(void)
         TEST(the_digest_is_the_state_not_its_layout),
         TEST(every_planted_damage_is_found),
         TEST(a_byte_that_has_changed_in_a_segment_is_found),
+        TEST(checking_many_files_takes_no_squares_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
