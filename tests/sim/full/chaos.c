@@ -28,7 +28,7 @@ enum fault {
     FAULT_MEMBERS = FAULT_KINDS, /* only where there are spare machines */
 };
 
-enum { MEMBERS_PPM = 400000 };
+enum { MEMBERS_PPM = 400000, FOR_EVER_US = 1000 * 1000 * 1000 };
 
 const char *const chaos_names[] = {
     "kill",    "power-off", "power-off in a write", "kill in a write",
@@ -223,6 +223,34 @@ void chaos_strike(void)
     world_push((struct event){.at = world.now + 1 + wait, .kind = EV_FAULT});
 }
 
+/* Cut off for ever, or down. */
+static void lose(struct sim_node *sim, struct rng *rng)
+{
+    if (rng_chance(rng, 500000)) {
+        sim_trace(sim, "stays cut off");
+        isolate(sim->at, FOR_EVER_US);
+        return;
+    }
+    sim_trace(sim, "stays down");
+    sim->off = true;
+    sim->restart_at = UINT64_MAX;
+    node_crash(sim, rng_chance(rng, 500000));
+}
+
+static void lose_some(void)
+{
+    struct rng rng = {world.seed * 0x9e3779b97f4a7c15u + FAULTS_MAX};
+    if (!world.params.core_only || !members_lose_some()) {
+        return;
+    }
+    world.counters.cores++;
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        if (world.nodes[i].lost) {
+            lose(&world.nodes[i], &rng);
+        }
+    }
+}
+
 void chaos_heal(void)
 {
     world.calm = true;
@@ -240,4 +268,5 @@ void chaos_heal(void)
         sim->disk.sync_failed = false;
         sim->disk.room = UINT64_MAX / 2;
     }
+    lose_some();
 }

@@ -479,8 +479,9 @@ void clients_check_end(void)
         }
         const struct client *last = &world.clients[i][0];
         int error = last->answer.error;
-        if (is_member(i) && last->waits == NULL && (error == ETIMEDOUT || error == EROFS ||
-                                    error == EIO || error == EINTR)) {
+        if (is_healed(i) && last->waits == NULL &&
+            (error == ETIMEDOUT || error == EROFS || error == EIO ||
+             error == EINTR)) {
             sim_fail(last->sim, "liveness", "a call after healing failed: %s",
                      strerror(error));
         }

@@ -63,6 +63,7 @@ struct params {
     uint32_t checkpoint_bytes, merge_extents;
     uint32_t append_bytes_max, window_appends, cache_bytes, log_trailing;
     uint64_t faults_end;
+    bool core_only; /* in the end only a majority is healed */
 };
 
 /* --- counters: a batch in which one of them stays 0 proves nothing --- */
@@ -77,7 +78,7 @@ struct params {
     X(interrupts) X(locks_granted) X(checkpoints) X(merges) X(reclaimed)       \
     X(compactions) X(snapshots) X(transfers) X(digests) X(ended)      \
     X(added) X(promoted) X(removed) X(moved) X(wiped) X(refused)               \
-    X(strangers) X(turned_away)
+    X(strangers) X(turned_away) X(cores)
 
 struct counters {
 #define FIELD(name) uint64_t name;
@@ -175,6 +176,8 @@ struct sim_node {
     bool exists;  /* it has a data directory */
     bool joins;   /* ... made by `init --join` */
     bool off;     /* somebody has switched it off */
+    bool lost;    /* it is not healed in the end */
+    struct raft_config latest; /* that it was seen with */
     uint32_t contact; /* joins: the node that it knows, at that address */
     char contact_address[32], address[32]; /* of raftfs.json */
     int64_t clock_offset, clock_ppm, wall_offset;
@@ -454,6 +457,11 @@ void members_step(struct order *order);
 /* A newer list is committed. */
 void members_see(const struct raft_config *committed);
 bool is_member(uint32_t at);
+/* A member that is expected to be well in the end. */
+bool is_healed(uint32_t at);
+/* Chooses whom the healing leaves out: never so many that those who are left are no
+ * majority of each list that may count. False: nobody. */
+bool members_lose_some(void);
 /* All that was wanted is done. */
 bool members_settled(void);
 

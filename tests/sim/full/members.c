@@ -103,6 +103,70 @@ bool members_settled(void)
     return true;
 }
 
+/* --- a majority alone --- */
+
+bool is_healed(uint32_t at)
+{
+    return is_member(at) && !world.nodes[at].lost;
+}
+
+static bool is_majority(const struct raft_members *members)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        left += !world.nodes[i].lost && member_is_voter(members, id_of(i));
+    }
+    return left > member_voters(members) / 2;
+}
+
+/* Of the committed list, and of all later ones that may become it. */
+static bool is_majority_of_all(void)
+{
+    if (!is_majority(&world.members.members)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        const struct raft_config *latest = &world.nodes[i].latest;
+        if (latest->index > world.members.index &&
+            !is_majority(&latest->members)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is under way may need who is lost: to be done, or when somebody else has
+ * gone. */
+static bool may_lose(void)
+{
+    for (int i = 0; i < ORDERS_MAX; i++) {
+        if (world.orders[i].open) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool members_lose_some(void)
+{
+    struct rng rng = {world.seed * 0xd1342543de82ef95u + 9};
+    bool any = false;
+    for (uint32_t tries = 0; tries < NODES_MAX && may_lose(); tries++) {
+        uint32_t at = (uint32_t)rng_below(&rng, world.params.nodes);
+        struct sim_node *sim = &world.nodes[at];
+        const struct raft_member *member = member_at(at);
+        if (member == NULL || !member->voter || sim->lost) {
+            continue;
+        }
+        sim->lost = true;
+        if (!is_majority_of_all()) {
+            sim->lost = false;
+        }
+        any = any || sim->lost;
+    }
+    return any;
+}
+
 /* --- machines --- */
 
 static void switch_on(struct sim_node *sim)

@@ -482,6 +482,7 @@ void watch_turn(struct sim_node *sim)
                  (unsigned long long)status.applied);
     }
     members_see(&node->members_committed);
+    sim->latest = node->members;
     sim->seen_term = status.raft.term;
     sim->seen_commit = status.raft.commit;
     sim->seen_applied = status.applied;
@@ -529,7 +530,7 @@ bool watch_converged(void)
 {
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         const struct node *node = world.nodes[i].node;
-        if (is_member(i) &&
+        if (is_healed(i) &&
             (node == NULL || node->faulted ||
              tree_applied(node->tree) != world.history_count)) {
             return false;
@@ -548,7 +549,7 @@ void watch_end(void)
     }
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         struct sim_node *sim = &world.nodes[i];
-        if (!is_member(i)) {
+        if (!is_healed(i)) {
             continue;
         }
         check_node(sim);

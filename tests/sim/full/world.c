@@ -498,6 +498,9 @@ void world_run(void)
     }
     sim_trace(NULL, "all faults end");
     chaos_heal();
+    for (uint32_t i = 0; i < world.params.nodes; i++) {
+        after_event(&world.nodes[i]);
+    }
     /* Who was far behind, with a small window and a slow disk, needs longer. */
     uint64_t end = world.now + SETTLE_US;
     for (int i = 0; i < SETTLES_MAX; i++) {
@@ -510,7 +513,7 @@ void world_run(void)
     }
     for (uint32_t i = 0; i < world.params.nodes; i++) {
         here = &world.nodes[i];
-        if (is_member(i) && (here->node == NULL || !clients_ask_last(here))) {
+        if (is_healed(i) && (here->node == NULL || !clients_ask_last(here))) {
             sim_fail(here, "liveness", "cannot be used after healing");
         }
         here = NULL;
@@ -558,8 +561,8 @@ void params_draw(struct rng *rng)
 }
 
 /* A share of seeds has more machines than members, and somebody who changes who
- * is one. */
-static void draw_spares(uint64_t seed)
+ * is one; a share ends with a majority alone. */
+static void draw_ways(uint64_t seed)
 {
     struct rng rng = {seed * 0xd1342543de82ef95u + 7};
     struct params *params = &world.params;
@@ -567,6 +570,7 @@ static void draw_spares(uint64_t seed)
     if (rng_chance(&rng, 350000)) {
         params->nodes += 1 + (uint32_t)rng_below(&rng, 2);
     }
+    params->core_only = rng_chance(&rng, 300000);
 }
 
 void world_init(uint64_t seed)
@@ -584,7 +588,7 @@ void world_init(uint64_t seed)
     world.work.state = rng_next(&root);
     world.core.state = rng_next(&root);
     params_draw(&root);
-    draw_spares(seed);
+    draw_ways(seed);
     vfs_reset();
     world.now = 10;
     for (uint32_t i = 0; i < world.params.nodes; i++) {
