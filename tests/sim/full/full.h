@@ -172,7 +172,7 @@ struct sim_node {
     uint64_t life;
     struct node *node; /* NULL: down */
     struct disk disk;
-    char directory[16], name[8];
+    char directory[16], name[16];
     bool exists;  /* it has a data directory */
     bool joins;   /* ... made by `init --join` */
     bool off;     /* somebody has switched it off */
