@@ -260,6 +260,7 @@ END
 try: os.getxattr(sys.argv[1], "security.capability")
 except OSError: sys.exit(1)' "$C/$1/d/program"
     }
+    has_none() { ! { has n1 || has n2 || has n3; }; }
     grant() {
         python3 -c 'import os, sys
 os.setxattr(sys.argv[1], "security.capability", '"$capability"')' "$C/$1/d/program"
@@ -269,13 +270,13 @@ os.setxattr(sys.argv[1], "security.capability", '"$capability"')' "$C/$1/d/progr
     chmod 755 "$C/n1/d/program"
     grant n1
     printf x >>"$C/n2/d/program"
-    ! has n1 && ! has n2 && ! has n3
+    has_none
     grant n2
     truncate -s 100 "$C/n3/d/program"
-    ! has n1 && ! has n2 && ! has n3
+    has_none
     grant n3
     chown 4711 "$C/n1/d/program"
-    ! has n1 && ! has n2 && ! has n3
+    has_none
     grant n1
     chmod 700 "$C/n2/d/program"
     has n1 && has n2 && has n3

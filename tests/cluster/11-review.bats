@@ -74,7 +74,9 @@ write_and_stop() {
     pid=$(node_pid n1)
     write_and_stop n1
     wait_until 10 gone "$pid"
-    ! wait "$writer"
+    if wait "$writer"; then
+        fail "the write succeeded without a majority"
+    fi
     cat "$BATS_TEST_TMPDIR/said"
     # The call that waited, or the next one of the program, which nobody took.
     grep -E "Input/output error|endpoint is not connected|connection abort" \

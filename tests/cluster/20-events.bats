@@ -26,7 +26,7 @@ has_event() { # NODE CODE [TEXT]
     wait_until 10 grep -q "warn  peer-" "$BATS_TEST_TMPDIR/followed" ||
         [[ $leader == n2 ]]
     grep -q " warn peer-" "$C/$1/.raftfs/errors"
-    ! grep -q " info " "$C/$1/.raftfs/errors"
+    [[ $(grep -c " info " "$C/$1/.raftfs/errors") == 0 ]]
     run timeout 10 "$RAFTFS" events "$C/data/$leader"
     [[ $status -eq 1 && $output == *"is not running"* ]]
 }

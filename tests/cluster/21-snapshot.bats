@@ -115,7 +115,7 @@ fall_behind() {
     done
     node_start "$2"
     wait_until 30 has_event "$leader" snapshot-failed
-    ! counted "$2" snapshots_installed 1
+    [[ $(counter "$2" snapshots_installed) == 0 ]]
     # Another node's disk is whole.
     node_kill "$leader"
     wait_until 60 counted "$2" snapshots_installed 1
