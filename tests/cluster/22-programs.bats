@@ -323,14 +323,17 @@ deliver() {
 END
     ((EUID == 0)) || sed -i '/su root/d' "$BATS_TEST_TMPDIR/conf"
     touch "$C/n2/d/log"
-    # As syslog: one descriptor, opened again when the name has another file.
+    # As syslog, with one descriptor for a while; but it leaves the making of the
+    # file to logrotate, which makes it a moment after the renaming.
     write_log() {
         local n=0
         while [[ ! -e $BATS_TEST_TMPDIR/stop ]]; do
-            for _ in 1 2 3 4 5; do
-                n=$((n + 1))
-                echo "line $n"
-            done >>"$C/n2/d/log"
+            seq -f 'line %.0f' $((n + 1)) $((n + 5)) >"$BATS_TEST_TMPDIR/five"
+            until dd if="$BATS_TEST_TMPDIR/five" of="$C/n2/d/log" oflag=append \
+                bs=8 conv=notrunc,nocreat status=none 2>>"$BATS_TEST_TMPDIR/gaps"; do
+                :
+            done
+            n=$((n + 5))
             echo "$n" >"$BATS_TEST_TMPDIR/written"
         done
     }
