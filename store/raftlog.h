@@ -85,7 +85,8 @@ int raftlog_read(struct raftlog *log, uint64_t index, struct log_row *row);
 /* Deletes rows up to upto, at most `most` of them a call; 1 when more are left.
  */
 int raftlog_compact(struct raftlog *log, uint64_t upto, uint32_t most);
-/* As it was appended; also of the place where the log begins. STORE_NOT_FOUND. */
+/* As it was appended; also of the place where the log begins. Else as
+ * raftlog_read(), and a row that was read before is not valid any more. */
 int raftlog_chain(struct raftlog *log, uint64_t index, uint64_t *chain);
 /* The log begins behind index, of term, from now on: durable when it returns.
  * What follows stays if the row at index is of that term; else all rows go, the

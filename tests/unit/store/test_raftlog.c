@@ -309,6 +309,16 @@ static void other_version_is_refused(void **state)
     assert_int_equal(raftlog_reader_open(world.path, &reader), STORE_VERSION);
 }
 
+static void chain_of_a_changed_row_is_not_told(void **state)
+{
+    (void)state;
+    uint64_t chain;
+    assert_ok(log_world_append(&world, 1, 9));
+    alter("UPDATE records SET chain=chain+1 WHERE idx=9");
+    assert_int_equal(raftlog_chain(world.log, 9, &chain), STORE_CORRUPT);
+    assert_int_equal(chain_of(8), log_world_chain(8, 1));
+}
+
 static void gap_is_corrupt(void **state)
 {
     (void)state;
@@ -638,6 +648,7 @@ int main(void)
         TEST(second_opening_is_refused_and_names_the_process),
         TEST(lock_dies_with_its_process),
         TEST(other_version_is_refused),
+        TEST(chain_of_a_changed_row_is_not_told),
         TEST(gap_is_corrupt),
         TEST(term_that_falls_is_corrupt),
         TEST(changed_row_is_corrupt),
