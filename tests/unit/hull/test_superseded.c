@@ -50,13 +50,16 @@ static void append(struct bench *b, node_id from, raft_term term,
 {
     record->term = term;
     record->time_ns = 1000 * term;
+    raft_index prev = record->index - 1;
+    uint64_t before = prev > 0 ? b->disk.list[prev - 1]->chain : 0;
+    record->chain = record_chain(record, before);
     struct raft_message m = {.type = RAFT_APPEND,
                              .from = from,
                              .to = SELF,
                              .term = term,
                              .boot = from,
                              .first = record->index,
-                             .prev_index = record->index - 1,
+                             .prev_index = prev,
                              .prev_term = prev_term,
                              .count = 1,
                              .commit = commit,
