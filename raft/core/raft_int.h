@@ -72,6 +72,8 @@ struct peer {
     raft_index told;    /* the commit index it can know from what we sent */
     raft_time acked;    /* newest of our send times that it echoed; 0: none */
     raft_time probed;   /* when the unanswered probe left; 0: none */
+    bool takes_none;    /* it agrees, and took none of the probe's records: its
+                         * disk may be full. One probe at a time, without haste */
     raft_time moved;    /* the window's last progress, or its first APPEND */
     bool noted;         /* NEEDS_SNAPSHOT was said */
     /* Learners catch up in rounds (4.2.1): one ends when the peer has what the

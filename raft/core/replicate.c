@@ -57,6 +57,7 @@ static uint32_t batch(const struct raft *r, raft_index first, uint32_t *bytes)
 static void become_snapshot(struct raft *r, struct peer *peer)
 {
     peer->state = RAFT_SNAPSHOT;
+    peer->takes_none = false;
     peer->probed = 0;
     window_clear(&peer->window);
     if (!peer->noted) {
@@ -192,6 +193,7 @@ void leader_add_peer(struct raft *r, struct peer *peer)
     peer->applied = 0;
     peer->acked = 0;
     peer->noted = false;
+    peer->takes_none = false;
     peer->leaving_since = r->now;
     probe_from(r, peer, tail_last_index(&r->tail) + 1);
     leader_start_round(r, peer);
@@ -258,6 +260,20 @@ void leader_update_trim(struct raft *r)
     }
 }
 
+/* A window for who takes nothing would be refused but for its first APPEND, be probed
+ * for, and be sent again, as fast as the network is. */
+static void look_whether_it_takes(const struct raft *r, struct peer *peer,
+                                  const struct raft_message *m)
+{
+    bool of_probe = peer->state == RAFT_PROBE && m->sent == peer->probed &&
+                    peer->next <= tail_last_index(&r->tail);
+    if (m->match > peer->match || m->seen >= peer->next) {
+        peer->takes_none = false;
+    } else if (of_probe && m->match < peer->next) {
+        peer->takes_none = true;
+    }
+}
+
 static void peer_matched(struct raft *r, struct peer *peer, raft_index match)
 {
     /* What it has applied was committed, so it is equal to ours as well. */
@@ -275,7 +291,8 @@ static void peer_matched(struct raft *r, struct peer *peer, raft_index match)
         peer->grant.seen = match;
     }
     window_free_to(&peer->window, peer->match);
-    if (peer->state != RAFT_REPLICATE && peer->match >= r->tail.base_index) {
+    if (peer->state != RAFT_REPLICATE && !peer->takes_none &&
+        peer->match >= r->tail.base_index) {
         peer->state = RAFT_REPLICATE;
         peer->next = peer->match + 1;
         peer->probed = 0;
@@ -358,6 +375,7 @@ void leader_append_reply(struct raft *r, const struct raft_message *m)
         leader_update_trim(r);
     }
     if (m->granted) {
+        look_whether_it_takes(r, peer, m);
         peer_matched(r, peer, m->match);
     } else if (!overtaken && m->hint >= peer->match) {
         peer_refused(r, peer, m->hint, m->hint_term);

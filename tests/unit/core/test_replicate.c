@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -285,6 +286,85 @@ static void lost_appends_are_sent_again(void **state)
     solo_release(&s);
 }
 
+enum { ASKED_MAX = 256 };
+struct full_peer { /* node 2, that has `last` records and takes no more */
+    raft_index last;
+    struct raft_message asked[ASKED_MAX];
+    uint32_t count;
+    uint32_t records; /* that were sent to it */
+};
+
+static void collect(const struct solo *s, struct full_peer *full)
+{
+    for (size_t i = 0; i < s->effects.count; i++) {
+        const struct raft_effect *effect = &s->effects.list[i];
+        if (effect->type == RAFT_DO_SEND && effect->message.to == 2 &&
+            effect->message.type == RAFT_APPEND) {
+            full->records += effect->message.count;
+            if (full->count < ASKED_MAX) { /* the rest is lost */
+                full->asked[full->count++] = effect->message;
+            }
+        }
+    }
+}
+
+static void answer_first(struct solo *s, struct full_peer *full)
+{
+    const struct raft_message m = full->asked[0];
+    full->count--;
+    memmove(full->asked, full->asked + 1, full->count * sizeof m);
+    bool agrees = m.prev_index <= full->last;
+    solo_receive(s, (struct raft_message){
+                        .type = RAFT_APPEND_REPLY,
+                        .from = 2,
+                        .term = solo_status(s).term,
+                        .sent = m.sent,
+                        .granted = agrees,
+                        .match = agrees ? m.prev_index : 0,
+                        .seen = agrees ? m.prev_index : 0,
+                        .hint = agrees ? 0 : full->last,
+                        .hint_term = agrees ? 0 : solo_status(s).term});
+    collect(s, full);
+}
+
+/* Its disk is full: it agrees to the record before, takes none, and refuses what
+ * comes behind. Each answer was once a reason to send all of it again. */
+static void who_takes_nothing_is_asked_without_haste(void **state)
+{
+    (void)state;
+    enum { RECORDS = 10, STEP_US = 1000 };
+    struct solo s;
+    solo_init(&s, 3, 1, "1");
+    s.options.append_records_max = 1;
+    solo_start(&s);
+    solo_lead(&s);
+    struct full_peer full = {.last = solo_status(&s).last};
+    for (int i = 0; i < RECORDS; i++) {
+        solo_submit(&s, 1);
+        collect(&s, &full);
+    }
+    raft_time end = s.now + 10 * s.options.probe_retry_us;
+    while (s.now < end) {
+        solo_pass(&s, STEP_US);
+        solo_step(&s, (struct raft_event){.type = RAFT_EVENT_TIME});
+        collect(&s, &full);
+        solo_ack(&s, 3, solo_status(&s).last);
+        collect(&s, &full);
+        for (int i = 0; i < RECORDS && full.count > 0; i++) {
+            answer_first(&s, &full);
+        }
+    }
+    /* The window, perhaps once more, and one probe each probe_retry_us. */
+    assert_in_range(full.records, RECORDS, 4 * RECORDS);
+    assert_int_equal(peer(&s, 2).state, RAFT_PROBE);
+    solo_ack(&s, 2, full.last + 1); /* there is room again */
+    assert_int_equal(peer(&s, 2).state, RAFT_REPLICATE);
+    full.records = 0;
+    collect(&s, &full);
+    assert_int_equal(full.records, RECORDS - 1);
+    solo_release(&s);
+}
+
 static void a_restarted_peer_is_asked_anew(void **state)
 {
     (void)state;
@@ -437,6 +517,7 @@ int main(void)
         cmocka_unit_test(backtracking_skips_whole_terms),
         cmocka_unit_test(a_log_that_parts_before_ours_begins_needs_a_snapshot),
         cmocka_unit_test(lost_appends_are_sent_again),
+        cmocka_unit_test(who_takes_nothing_is_asked_without_haste),
         cmocka_unit_test(a_restarted_peer_is_asked_anew),
         cmocka_unit_test(
             a_peer_behind_the_log_needs_a_snapshot_and_can_come_back),
