@@ -140,8 +140,6 @@ said_by_others() {
     done
     return 1
 }
-looks() { field "$1" counters.session_looks; }
-has_looked_since() { (($(looks "$1") > $2)); }
 
 @test "an unlinked file survives that the leader was paused" {
     cluster_up 3

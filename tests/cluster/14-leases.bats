@@ -141,15 +141,21 @@ more_than() { ((10#$(written "$1" "$2") > 10#$3 + 20)); }
     done
 }
 
+looks_or_follows() {
+    has_looked_since "$L" "$1" || [[ $(field "$L" term) != "$TERM_BEFORE" ]]
+}
+
 # Writers wait until its lease has run out, and for nothing after that: no later commit
 # waits for a holder. How long that takes is this machine's business: in the time of the
 # core alone it is core/a_dead_holder_costs_one_lease_time_once.
 costs_one_lease() {
-    local gated
+    local gated looks
     more_writes "$L" one
     wait_until 20 has_holders 1 "$L" "$G" # and the others go on
     gated=$(field "$L" counters.commits_gated)
-    sleep 1.5 # three times as long: a second one would be seen
+    looks=$(looks "$L")
+    # More than three times as long: a second one would be seen.
+    wait_until 20 looks_or_follows "$((looks + 2))"
     more_writes "$L" one
     kill "${PROBES[0]}"
     wait "${PROBES[0]}"

@@ -134,7 +134,7 @@ free_mb() { echo $(($(stat -f -c '%a * %S' "$DISK") >> 20)); }
     ((EUID == 0)) || skip "only root may mount a small disk"
     cluster_up 3
     configure log_trailing 10
-    local leader victim last free
+    local leader victim last looks
     leader=$(leader_name)
     victim=$(others "$leader" | head -n 1)
     mkdir "$C/$leader/d/before"
@@ -156,7 +156,8 @@ free_mb() { echo $(($(stat -f -c '%a * %S' "$DISK") >> 20)); }
     wait_until 30 has_event "$victim" snapshot-waits
     wait_until 10 waits_for_room "$victim"
     [[ $(timeout 10 "$RAFTFS" status "$C/data/$victim") == *"waits for room"* ]]
-    sleep 3 # looks again and again
+    looks=$(looks "$leader")
+    wait_until 20 has_looked_since "$leader" "$((looks + 3))" # as often as it did
     (($(free_mb) > 50))
     waits_for_room "$victim"
     [[ $(timeout 10 "$RAFTFS" events "$C/data/$victim" | grep -c snapshot-waits) == 1 ]]

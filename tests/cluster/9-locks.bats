@@ -43,6 +43,8 @@ flock_counter() {
     wait_converged
 }
 
+has_counted() { ((10#0$(cat "$1") >= $2)); }
+
 @test "a counter under fcntl locks from three nodes misses nothing, also while the leader is killed" {
     cluster_up 3
     echo 0 >"$C/n1/d/counter"
@@ -53,7 +55,7 @@ flock_counter() {
     one=$!
     locker two count "$C/$2/d/counter" 150
     two=$!
-    sleep 0.3
+    wait_until 20 has_counted "$C/$1/d/counter" 20
     node_kill "$leader"
     wait "$one" || fail "$1: $(out one)"
     wait "$two" || fail "$2: $(out two)"

@@ -164,6 +164,10 @@ serves() {
     timeout 20 touch "$file" 2>/dev/null
 }
 
+# A leader looks for silent sessions and orphans each second, by its own clock.
+looks() { field "$1" counters.session_looks; }
+has_looked_since() { (($(looks "$1") > $2)); }
+
 # --- processes of the test -------------------------------------------------
 
 # background COMMAND...: ended by teardown; its pid in $!.

@@ -78,7 +78,7 @@ n3_leads_and_is_killed() {
         "$RAFTFS" transfer n3 "$C/data/n1" || true
         sleep 0.5
         node_kill n3
-        sleep 1
+        wait_until 20 has_leader n1 n2
         node_start n3
     done
 }

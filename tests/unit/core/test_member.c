@@ -346,6 +346,22 @@ static void who_leaves_runs_also_when_it_forgot_that_it_came(void **state)
     solo_release(&s);
 }
 
+/* In term 2. */
+static void lead_by_vote_of_2(struct solo *s)
+{
+    solo_timeout(s);
+    solo_receive(s, (struct raft_message){.type = RAFT_PREVOTE_REPLY,
+                                          .from = 2,
+                                          .term = 2,
+                                          .granted = true});
+    solo_sync(s);
+    solo_receive(s, (struct raft_message){.type = RAFT_VOTE_REPLY,
+                                          .from = 2,
+                                          .term = 2,
+                                          .granted = true});
+    assert_int_equal(solo_status(s).role, RAFT_LEADER);
+}
+
 /* It has left itself out, was started again, and led once more to commit that. */
 static void a_leader_that_has_left_goes_and_reads_no_more(void **state)
 {
@@ -359,17 +375,7 @@ static void a_leader_that_has_left_goes_and_reads_no_more(void **state)
     s.boot.configs = &above;
     s.boot.config_count = 1;
     solo_start(&s);
-    solo_timeout(&s);
-    solo_receive(&s, (struct raft_message){.type = RAFT_PREVOTE_REPLY,
-                                           .from = 2,
-                                           .term = 2,
-                                           .granted = true});
-    solo_sync(&s);
-    solo_receive(&s, (struct raft_message){.type = RAFT_VOTE_REPLY,
-                                           .from = 2,
-                                           .term = 2,
-                                           .granted = true});
-    assert_int_equal(solo_status(&s).role, RAFT_LEADER);
+    lead_by_vote_of_2(&s);
     solo_sync(&s);
     solo_pass(&s, 1000);
     assert_false(solo_status(&s).removed);
@@ -393,17 +399,7 @@ static void who_is_being_removed_is_not_waited_for(void **state)
     s.boot.configs = &above;
     s.boot.config_count = 1;
     solo_start(&s);
-    solo_timeout(&s);
-    solo_receive(&s, (struct raft_message){.type = RAFT_PREVOTE_REPLY,
-                                           .from = 2,
-                                           .term = 2,
-                                           .granted = true});
-    solo_sync(&s);
-    solo_receive(&s, (struct raft_message){.type = RAFT_VOTE_REPLY,
-                                           .from = 2,
-                                           .term = 2,
-                                           .granted = true});
-    assert_int_equal(solo_status(&s).role, RAFT_LEADER);
+    lead_by_vote_of_2(&s);
     assert_int_equal(solo_status(&s).peer_count, 2);
     assert_true(raft_deadline(s.raft) > s.now);
     solo_release(&s);
