@@ -159,8 +159,8 @@ int image_import_open(const struct image_import_options *options,
             import->resumed = false;
         }
     }
-    bool is_kept = rc == STORE_FULL || rc == 0;
-    if (!is_kept) {
+    bool goes_on = rc == STORE_FULL || rc == 0;
+    if (!goes_on) {
         rc = make_new(import, options, stop);
     }
     if (rc == 0) {
@@ -168,7 +168,8 @@ int image_import_open(const struct image_import_options *options,
     }
     if (rc < 0) {
         import->failed = true;
-        image_import_close(import, !is_kept || rc != STORE_FULL);
+        bool discard = !(goes_on && rc == STORE_FULL);
+        image_import_close(import, discard);
         return rc;
     }
     *out = import;
